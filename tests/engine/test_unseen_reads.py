@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -153,6 +154,10 @@ def asks_path(name: str) -> bool:
     return (pathlib.Path() / name).is_file()
 
 
+def asks_by_name(name: str) -> bool:
+    return (Path() / name).is_file()
+
+
 def looks_up(name: str) -> Any:
     return globals()[name]
 
@@ -209,6 +214,7 @@ SAID = {
     with_process: "starts other processes, whose files are not seen: subprocess.run",
     asks: "asks whether files are there: os.path.exists",
     asks_path: "asks whether files are there: Path.is_file",
+    asks_by_name: "asks whether files are there: Path.is_file",
     looks_up: "looks names up at run time: globals",
     evaluates: "looks names up at run time: eval",
 }
@@ -251,7 +257,21 @@ def present_constant(path: Any) -> str:
     return "there" if pathlib.Path("data/in.csv").is_file() else "not there"
 
 
-@pytest.mark.parametrize("task", [present, present_path, present_constant], ids=lambda t: t.name)
+# `Path` is also what any object of a body is called that is asked what is there.
+@cs.task
+def present_by_name(path: Any) -> str:
+    return "there" if Path(path).exists() else "not there"
+
+
+@cs.task
+def present_constant_by_name(path: Any) -> str:
+    return "there" if Path("data/in.csv").is_file() else "not there"
+
+
+PRESENT = [present, present_path, present_constant, present_by_name, present_constant_by_name]
+
+
+@pytest.mark.parametrize("task", PRESENT, ids=lambda t: t.name)
 @pytest.mark.parametrize("made", [str, pathlib.Path])
 async def test_whether_a_file_is_there_counts_where_it_is_mentioned(
     runs: Runs, folder: pathlib.Path, task: Any, made: Any

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.effects.given import CONSTANT, GLOBAL, PARAMETER, PlainArgument
-from cascade_nb.graph.effects.uses import OF_READERS, PATH_METHOD, Use
+from cascade_nb.graph.effects.uses import OF_READERS, PATH_METHOD, SOME_OBJECT, Use
 
 
 def _names(text: str) -> frozenset[str]:
@@ -188,7 +188,7 @@ def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> 
     if root == PATH_METHOD and last == "resolve":
         return "", ""
     if root == PATH_METHOD:
-        if len(use.names) == 2 and use.names[0] != PATH_METHOD:  # of a global path
+        if len(use.names) == 2 and use.names[0] != SOME_OBJECT:  # of a global path
             use = use._replace(given=(PlainArgument(GLOBAL, use.names[0]),))
         return ASKS, "" if _is_known(use, space, of_task) else name
     if _is_among(last, _ASKS.get(root)):

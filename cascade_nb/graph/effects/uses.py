@@ -58,7 +58,10 @@ OF_READERS: Final = frozenset(
 """Methods through which libraries read files in compiled code; likewise."""
 
 PATH_METHOD: Final = "Path"
-"""What the object is called then."""
+"""What the object is called then, where it is told of."""
+
+SOME_OBJECT: Final = "."
+"""Stands among the names of a use for that object: no name of the user's, who may have a `Path`."""
 
 _TELLING: Final = OF_PATHS | OF_READERS
 
@@ -211,7 +214,7 @@ def _uses(
             module = None
         elif name in ATTRIBUTE_READS and instruction.argval in _TELLING:
             yield Use(
-                (PATH_METHOD, str(instruction.argval)), None, "", given.to_method(instruction)
+                (SOME_OBJECT, str(instruction.argval)), None, "", given.to_method(instruction)
             )
     if chain:
         yield Use(chain, module, "")
