@@ -82,6 +82,11 @@ class SocketCaller:
         Raises:
             NoAnswerError: it does not, or nobody can read that.
         """
+        if (pid := self._stopped()) is not None:
+            raise NoAnswerError(
+                f"{self.place} is stopped, as by Ctrl-Z, and hears nothing; `kill -CONT {pid}` "
+                "lets it go on"
+            )
         try:
             with self._connected() as peer:
                 peer.settimeout(patience)
@@ -101,6 +106,17 @@ class SocketCaller:
         if answer.get("id") not in (request.id, ""):
             raise NoAnswerError(f"{self.place} answered another question")
         return answer
+
+    def _stopped(self) -> int | None:
+        """The process there, where a signal has stopped it and it would be waited for in vain; None
+        where it goes on, or the system does not say.
+        """
+        pid = self.place.rpartition("-")[2]
+        try:
+            state = Path("/proc", pid, "stat").read_bytes().rpartition(b")")[2].split()[0]
+        except (OSError, IndexError):
+            return None
+        return int(pid) if pid.isdecimal() and state == b"T" else None
 
     def _connected(self) -> socket.socket:
         why = not_ours(self.path)

@@ -14,6 +14,7 @@ from cascade_nb.door.protocol import Request
 
 T = TypeVar("T")
 _AT_ONCE: Final = 16
+_GONE: Final = 3  # processes of which each is named
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +88,14 @@ def _all(work: Callable[[Any], T], of: list[Any], skipped: list[str]) -> list[T]
     if not of:
         return []
     found: list[T] = []
+    gone: list[str] = []
     with ThreadPoolExecutor(min(_AT_ONCE, len(of)), "cascade-ask") as pool:
         for made in [pool.submit(work, one) for one in of]:
             try:
                 found.append(made.result())
             except NoAnswerError as error:
-                skipped.append(str(error))
+                (gone if error.gone else skipped).append(str(error))
+    if len(gone) > _GONE:
+        gone = [f"{len(gone)} processes are gone, and with them what they left"]
+    skipped += gone
     return found

@@ -20,6 +20,7 @@ import cascade_nb as cs
 from cascade_nb.door import folder, opening
 from cascade_nb.door.answers import Process, answer
 from cascade_nb.door.callers import NoAnswerError, SocketCaller, new_request
+from cascade_nb.door.discovery import ask_all
 from cascade_nb.door.listening import Listener, PortListener, UnixListener, listen, peer_user
 from cascade_nb.door.opening import DOOR
 from cascade_nb.door.protocol import encoded
@@ -105,6 +106,16 @@ def test_what_a_dead_process_left_is_removed_with_a_word(here: Place) -> None:
         with pytest.raises(NoAnswerError, match="is gone; what it left was removed"):
             SocketCaller(listener.path).ask(HELLO)
         assert not listener.path.exists()
+
+
+def test_what_many_dead_processes_left_is_told_in_one_line(here: Place) -> None:
+    left = [UnixListener(here.folder / f"script-{number}.sock") for number in range(5)]
+    for listener in left:
+        listener.endpoint.close()
+    skipped: list[str] = []
+    assert not ask_all([SocketCaller(listener.path) for listener in left], HELLO, skipped)
+    assert skipped == ["5 processes are gone, and with them what they left"]
+    assert not any(listener.path.exists() for listener in left)
 
 
 @pytest.mark.parametrize("kind", [UnixListener, PortListener])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -244,6 +246,23 @@ def test_what_was_not_paused_is_said(terminal: Terminal) -> None:
     said = terminal.type("resume", "part")
     assert said.code == 0
     assert "part was not paused (1 process answered)" in said.out
+
+
+def test_a_script_that_is_stopped_is_named_and_not_waited_for(
+    here: Place, script: Script, terminal: Terminal
+) -> None:
+    os.kill(script.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, script.pid, os.WSTOPPED)
+    try:
+        for words in (["status"], ["pause", "part"]):
+            said = terminal.type(*words)
+            assert said.code == 3
+            stopped = f"is stopped, as by Ctrl-Z, and hears nothing; `kill -CONT {script.pid}`"
+            assert stopped in said.err
+    finally:
+        os.kill(script.pid, signal.SIGCONT)
+    assert "report" in terminal.type("status").out
+    here.wait_for_more(here.begun())  # the pause was told to nobody
 
 
 def test_cancel_ends_the_run_and_then_nothing_runs(
