@@ -79,6 +79,18 @@ def test_a_search_for_a_state_goes_with_the_states_and_moves_nothing(open_graph:
     assert seen(panel) == at
 
 
+def test_what_runs_is_not_followed_away_from_what_was_found(open_graph: OpenGraph) -> None:
+    panel = open_graph()
+    panel.tell(boxes={"node-c0s0": ["running"]})
+    find(panel).fill("c5s11")
+    expect(panel.panel.locator(".cs-found")).to_have_text("1 of 1")
+    at = seen(panel)
+    assert is_in_sight(panel, "c5s11")
+    assert not is_in_sight(panel, "c0s0"), "a picture in which there is nothing to follow"
+    panel.tell(boxes={"node-c0s1": ["running"]})
+    assert seen(panel) == at
+
+
 def test_what_is_in_a_closed_group_is_found_and_enter_opens_the_group(
     open_graph: OpenGraph,
 ) -> None:

@@ -100,6 +100,11 @@ export class Finder {
     if (moving && box) this.reveal(box)
   }
 
+  // Whether a search stands.
+  get finds() {
+    return this.graph.hasAttribute("data-finds")
+  }
+
   get box() {
     return this.boxes[this.found[this.at]] ?? null
   }

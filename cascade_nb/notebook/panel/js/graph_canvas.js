@@ -294,9 +294,10 @@ export class GraphCanvas {
     if (on) this.followOn(true)
   }
 
-  // Not away from under the reader's pointer or keys, unless the reader says so.
+  // Not away from under the reader's pointer or keys, nor from what was searched for, unless the reader says so.
   followOn(asked = false) {
-    if (!this.follows || !this.camera || (!asked && (this.hovered || this.gestures.hasFocus))) return
+    if (!this.follows || !this.camera) return
+    if (!asked && (this.hovered || this.gestures.hasFocus || this.finder.finds)) return
     const runs = this.atWork()
     if (!runs.length || runs.some((place) => sees(this.heading, place, this.room))) return
     this.glide(centred(densest(runs, this.camera.k, this.room), this.camera.k, this.size, this.room))
