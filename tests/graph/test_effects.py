@@ -25,7 +25,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.random import rand
+from numpy.random import default_rng, rand
+from scipy.stats import norm
 
 import cascade_nb as cs
 from cascade_nb.graph.effects.effects import effects_of, state_in_words
@@ -100,6 +101,43 @@ def own_generator() -> Any:
 
 def chance_generator() -> Any:
     return np.random.default_rng().random()
+
+
+def chance_generator_by_name() -> Any:
+    return default_rng().random(), [default_rng(3)]
+
+
+def distribution() -> Any:
+    return norm.rvs(3)
+
+
+def splits_by_chance() -> Any:
+    from sklearn.model_selection import train_test_split
+
+    return train_test_split([1, 2, 3])
+
+
+def splits() -> Any:
+    from sklearn.model_selection import train_test_split
+
+    return train_test_split([1, 2, 3], random_state=1)
+
+
+def splits_seeded() -> Any:
+    from sklearn.model_selection import train_test_split
+
+    np.random.seed(1)
+    return train_test_split([1, 2, 3])
+
+
+def trains_by_chance() -> Any:
+    return model().fit([[1]], [1])
+
+
+def model() -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(n_estimators=3)
 
 
 def shared_generator() -> Any:
@@ -256,6 +294,12 @@ WANTED: dict[Callable[..., Any], tuple[dict[str, bool], tuple[str, ...]]] = {
     inside_a_function: (NUMPY, (CHANCE,)),
     own_generator: ({}, ()),
     chance_generator: ({}, (CHANCE,)),
+    chance_generator_by_name: ({}, (CHANCE,)),
+    distribution: (NUMPY, (CHANCE,)),
+    splits_by_chance: ({"numpy.random": False}, (CHANCE,)),
+    trains_by_chance: ({"numpy.random": False}, (CHANCE,)),
+    splits: ({}, ()),
+    splits_seeded: (NUMPY, ()),
     draws: ({"pyplot": True}, ()),
     settings: ({"pyplot": True}, ()),
     sets_item: ({"environment": True}, ()),

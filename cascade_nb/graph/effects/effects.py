@@ -38,7 +38,13 @@ from cascade_nb.graph.effects.global_writes import (
     written_in_words,
 )
 from cascade_nb.graph.effects.held_writes import bound_written, held_written
-from cascade_nb.graph.effects.shared_state import DOUBTS, NOT_SHARED, STATES, sets_loggers
+from cascade_nb.graph.effects.shared_state import (
+    DOUBTS,
+    NOT_SHARED,
+    STATES,
+    draws_by_chance,
+    sets_loggers,
+)
 from cascade_nb.graph.effects.unseen import (
     FILES,
     FOLLOWS,
@@ -243,6 +249,8 @@ class _Look:
                 self._connects = self._connects or connects(name, function.__code__)
                 if name == "logging.getLogger" and sets_loggers(function.__code__):
                     yield "logging.config.logger", ""
+                if draws_by_chance(name, function.__code__):
+                    yield "sklearn.random", ""
                 if follows_links(name):
                     self.unseen[FOLLOWS] = {}
                 way, told = unseen_use(use, name, space, of_task)

@@ -88,7 +88,7 @@ def _full_name(value: Any, called: str) -> str:
             return f"numpy.random.{value.__name__}"
     if value is os.environ:
         return "os.environ"
-    if is_of(value, (type, types.FunctionType, *_BOUND)):
+    if is_of(value, (type, types.FunctionType, *_BOUND)) or type(value).__name__ in _COMPILED:
         module = module_of(value)
         module = {"posix": "os", "nt": "os", "_random": "random", "_socket": "socket"}.get(
             module, module
@@ -97,6 +97,8 @@ def _full_name(value: Any, called: str) -> str:
         return f"{module}.{value.__qualname__}"
     kind = type(value)
     module = module_of(kind)
+    if module.startswith("scipy.stats"):  # a distribution
+        return f"scipy.stats.{called}"
     if module.startswith("numpy.random") and kind.__name__ in ("Generator", "RandomState"):
         return f"{GENERATOR}{called} {id(value)}"
     if kind is random.Random:
@@ -116,4 +118,5 @@ def module_of(thing: Any) -> str:
 
 
 _BOUND: Final = (types.BuiltinFunctionType, types.MethodType, types.BuiltinMethodType)
+_COMPILED: Final = ("cython_function_or_method", "fused_cython_function")
 _CLIENTS: Final = frozenset({"requests.sessions", "httpx", "aiohttp.client", "socket"})

@@ -35,6 +35,7 @@ STATES: Final[dict[str, SharedState]] = {
     "numpy.random": SharedState(
         "NumPy's global random state",
         _names("numpy.random. scipy.stats.*.rvs"),
+        _names("sklearn.random"),  # see `draws_by_chance`; side by side it draws by chance as well
         seeds=_names("numpy.random.seed numpy.random.set_state"),
         draws=True,
     ),
@@ -168,6 +169,35 @@ STATES: Final[dict[str, SharedState]] = {
     ),
     "arguments": SharedState("the arguments of the process", _names("sys.argv=")),
 }
+
+_OF_SKLEARN: Final = _names(
+    "train_test_split shuffle resample permutation_importance ShuffleSplit StratifiedShuffleSplit"
+    " GroupShuffleSplit RandomizedSearchCV RandomForestClassifier RandomForestRegressor"
+    " ExtraTreesClassifier ExtraTreesRegressor GradientBoostingClassifier GradientBoostingRegressor"
+    " DecisionTreeClassifier DecisionTreeRegressor BaggingClassifier BaggingRegressor"
+    " AdaBoostClassifier AdaBoostRegressor IsolationForest KMeans MiniBatchKMeans GaussianMixture"
+    " MLPClassifier MLPRegressor SGDClassifier SGDRegressor Perceptron TSNE FastICA"
+    " LatentDirichletAllocation make_classification make_regression make_blobs make_moons"
+    " make_circles"
+)
+
+
+def draws_by_chance(name: str, code: types.CodeType) -> bool:
+    """Whether a body uses what of scikit-learn draws from NumPy's global state, by this full name,
+    and names no `random_state` for it.
+    """
+    root, _, rest = name.partition(".")
+    drawn = root == "sklearn" and rest.rpartition(".")[2] in _OF_SKLEARN
+    return drawn and not _names_anywhere(code, "random_state")
+
+
+def _names_anywhere(code: types.CodeType, name: str) -> bool:
+    held = [one for one in code.co_consts if isinstance(one, tuple)]
+    if name in (*code.co_names, *code.co_varnames, *code.co_consts, *sum(held, ())):
+        return True
+    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
+    return any(_names_anywhere(one, name) for one in inner)
+
 
 _OF_LOGGERS: Final = _names(
     "addHandler removeHandler addFilter removeFilter setLevel propagate handlers filters disabled"
