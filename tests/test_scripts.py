@@ -147,7 +147,12 @@ def test_a_failure_is_an_exception_with_the_users_line(start: type[Script]) -> N
     assert complaints.count("Traceback") == 2  # the user's, and the run's
 
 
+# A thread that looks whether it is to stop may get no turn for longer than the usual grace.
+PATIENT = "default_engine().grace = 60"
+
 INTERRUPTED = """
+    {grace}
+
     @cs.task
     def work():
         print("working", flush=True)
@@ -170,7 +175,7 @@ INTERRUPTED = """
 @pytest.mark.parametrize("where", ["at top level", "while a thread runs"])
 def test_ctrl_c_cancels_the_run_and_leaves_no_thread(start: type[Script], where: str) -> None:
     body = "for _ in cs.track(range(10**6)): time.sleep(0.001)"
-    script = start(INTERRUPTED.format(body=body, after=""))
+    script = start(INTERRUPTED.format(body=body, after="", grace=PATIENT))
     assert script.line() == "working"
     script.process.send_signal(signal.SIGINT)
     code, lines, complaints = script.end()
@@ -181,7 +186,9 @@ def test_ctrl_c_cancels_the_run_and_leaves_no_thread(start: type[Script], where:
 def test_ctrl_c_names_what_cannot_be_stopped_and_does_not_wait_for_it(
     start: type[Script],
 ) -> None:
-    script = start(INTERRUPTED.format(body="time.sleep(10**6)", after="sys.exit(3)"))
+    script = start(
+        INTERRUPTED.format(body="time.sleep(10**6)", after="sys.exit(3)", grace="# the usual one")
+    )
     assert script.line() == "working"
     began = time.monotonic()
     script.process.send_signal(signal.SIGINT)
@@ -192,7 +199,9 @@ def test_ctrl_c_names_what_cannot_be_stopped_and_does_not_wait_for_it(
 
 
 def test_ctrl_c_that_nobody_catches_ends_the_script(start: type[Script]) -> None:
-    script = start("""
+    script = start(f"""
+        {PATIENT}
+
         @cs.task
         def work():
             print("working", flush=True)
