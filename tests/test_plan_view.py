@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -35,9 +36,12 @@ async def shown(target: Any, before: Any = None, hold: str | None = None) -> Sho
 
 
 def rows(html: str) -> list[str]:
-    """The text of each row, without the time that a busy machine expects of a body of nothing."""
-    found = re.findall(r"<tr.*?</tr>", html, re.DOTALL)
-    texts = [" ".join(re.sub(r"<[^>]*>", " ", row).split()) for row in found]
+    """The text of each line below the title and its notes, without the time that a busy machine
+    expects of a body of nothing.
+    """
+    below = [line for part in ET.fromstring(html) for line in part.iter("div") if line is not part]
+    lines = [line for line in below if line.find("div") is None]
+    texts = [" ".join("".join(line.itertext()).split()) for line in lines]
     return [re.sub(r" about [\d.]+ m?s$", "", text) for text in texts]
 
 

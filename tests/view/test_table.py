@@ -6,7 +6,6 @@ import html.parser
 from xml.etree import ElementTree as ET
 
 import pytest
-from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from cascade_nb.view.picture.states import LOOKS
@@ -96,6 +95,8 @@ def test_it_takes_the_pages_colours_as_pictures_do() -> None:
 
 
 def test_a_sanitised_export_shows_no_markup_as_text() -> None:
+    from nbconvert import HTMLExporter
+
     row = ROW._replace(names="a < b")
     made = table_html("1 < 2", ["About 4 s."], [GROUP._replace(lines=(), rows=(row, Row("c")))])
     nb = new_notebook(
