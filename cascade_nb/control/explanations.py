@@ -19,7 +19,15 @@ from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import Gate, Ticket
 from cascade_nb.control.holders import Holder
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.words import ago, amount_text, count_text, percent, seconds_text, size_text
+from cascade_nb.control.words import (
+    ago,
+    amount_text,
+    count_text,
+    percent,
+    rate_text,
+    seconds_text,
+    size_text,
+)
 from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
 from cascade_nb.graph.effects.effects import state_in_words
 from cascade_nb.graph.effects.global_writes import written_in_words
@@ -88,7 +96,7 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
         return told + _taken_by("; now: ", gate)
     if isinstance(gate, RateGate):
         wait = seconds_text(max(0.0, gate.opens_at(now) - now))
-        return f"{scope.words}: {amount_text(gate.rate * 60)} starts a minute{tail}; next in {wait}"
+        return f"{scope.words}: {rate_text(gate.rate)}{tail}; next in {wait}"
     if isinstance(gate, BreakerGate):
         probe = gate.probe
         waits = "waits for a probe" if probe is None else "waits for its probe " + _called(probe)
@@ -170,7 +178,7 @@ def what_it_does(constraint: Constraint) -> str:
         case "concurrency":
             return f"at most {constraint.limit} at once"
         case "rate_limit":
-            return f"at most {constraint.rate * 60:.4g} starts a minute"
+            return f"at most {rate_text(constraint.rate)}"
         case "breaker":
             return breaker_text(constraint.params)
         case "guard":
@@ -201,7 +209,7 @@ def applied_in_words(event: ConstraintApplied) -> str:
     if event.type == "concurrency":
         text = f"at most {event.params['limit']} of {words} at once"
     elif event.type == "rate_limit":
-        text = f"{words}: {amount_text(event.params['rate'] * 60)} starts a minute"
+        text = f"{words}: {rate_text(event.params['rate'])}"
     elif event.type == "breaker":
         text = f"{words}: {breaker_text(event.params)}"
     elif event.type == "guard":

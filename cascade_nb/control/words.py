@@ -81,6 +81,17 @@ def amount_text(amount: float) -> str:
     return f"{amount:.6g}"
 
 
+def rate_text(rate: float) -> str:
+    """How many may start, of a rate in starts a second: "10 starts a minute", "2 starts an hour".
+
+    >>> rate_text(1 / 6), rate_text(2 / 3600)
+    ('10 starts a minute', '2 starts an hour')
+    """
+    units = ((60, "a minute"), (3_600, "an hour"), (86_400, "a day"))
+    length, unit = next((one for one in units if rate * one[0] > 0.999_999), units[-1])
+    return f"{amount_text(rate * length)} starts {unit}"
+
+
 def percent(part: float) -> str:
     """A part of a whole: ``85%``, ``0.5%``."""
     return f"{100 * part:.3g}%"

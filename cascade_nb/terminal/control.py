@@ -8,7 +8,7 @@ from typing import Any, Final
 from cascade_nb.control.constraint import parse_scope
 from cascade_nb.control.constraint_numbers import checked_span, parse_breaker, parse_rate
 from cascade_nb.control.explanations import LIFTED, breaker_text, guard_text, looking_words
-from cascade_nb.control.words import amount_text, seconds_text
+from cascade_nb.control.words import rate_text, seconds_text
 from cascade_nb.door.asked import Among, Answer, ask_everybody, ask_those_with, who
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.values import guard_of, limit_of, scope_and
@@ -207,7 +207,7 @@ def applied_words(one: Answer) -> str:
     elif one["type"] == "guard":
         text = f"{words}: {guard_text(params)}"
     else:
-        text = f"{words}: at most {amount_text(params['rate'] * 60)} starts a minute"
+        text = f"{words}: at most {rate_text(params['rate'])}"
     if one["expires_in"] is not None:
         text += f", for {seconds_text(one['expires_in'])}"
     if one["holder"]["kind"] != "person":

@@ -11,7 +11,7 @@ from cascade_nb.control.gate_index import gate_for
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import Subject, Ticket
 from cascade_nb.control.holders import Holder
-from cascade_nb.control.words import ago, amount_text, count_text, seconds_text
+from cascade_nb.control.words import ago, amount_text, count_text, rate_text, seconds_text
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,14 @@ def test_counts_and_amounts() -> None:
         "1 task",
         "2 tasks",
         "12,345 tasks",
+    ]
+    rates = [rate_text(x) for x in (5, 10 / 60, 1 / 60, 2 / 3600, 0.5 / 3600)]
+    assert rates == [
+        "300 starts a minute",
+        "10 starts a minute",
+        "1 starts a minute",
+        "2 starts an hour",
+        "12 starts a day",
     ]
     assert [amount_text(x) for x in (1, 1.0, 0.5, 2.25, 1 / 3)] == [
         "1",

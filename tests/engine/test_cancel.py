@@ -74,7 +74,9 @@ async def test_a_thread_that_looks_stops_by_itself(
     run.cancel()
     await until(lambda: run.status.phase is Phase.CANCELLING)
     hold.let_go()
-    assert isinstance(await outcome(run), RunCancelledError)
+    error = await outcome(run)
+    assert isinstance(error, RunCancelledError)
+    assert str(error) == "work was cancelled"
     assert after == ([] if how == "checkpoint" else [1])
     assert finished(spy, "cancelled") == ["work#1"]
     assert spy.events_of_type(RunFinished)[0].still_running == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -99,3 +100,15 @@ def test_a_partial_gives_what_is_the_same_for_every_item() -> None:
 
 def test_an_empty_collection_is_a_collection() -> None:
     assert scale.map(x=[]).collections == {"x": []}
+
+
+@pytest.mark.parametrize(
+    "endless", [itertools.count(), itertools.repeat(1), range(10**12), range(10**30)], ids=repr
+)
+def test_a_collection_that_never_ends_or_fits_in_no_memory_is_refused(endless: Any) -> None:
+    @cs.task
+    def give(x: int) -> int:
+        return x
+
+    with pytest.raises(MapError, match="at most 10,000,000 items, and this"):
+        give.map(x=endless)

@@ -85,7 +85,7 @@ class Execution:
         if self._cancelled is not None:
             self._give_up_after_grace(within)
             return
-        self._cancelled = reason or "it was cancelled"
+        self._cancelled = f"was cancelled: {reason}" if reason else "was cancelled"
         if self._preparing is not None:
             self._preparing.cancel()
         self._give_up_after_grace(within)
@@ -263,7 +263,7 @@ class Execution:
                 f"{error_text(driver.accident)}"
             ) from driver.accident
         if self._cancelled is not None:
-            raise RunCancelledError(f"{title} was cancelled: {self._cancelled}")
+            raise RunCancelledError(f"{title} {self._cancelled}")
         asked = graph.nodes[graph.targets[0]].label if len(graph.targets) == 1 else title
         if driver.failures:
             raise together(driver.failures, asked)
@@ -288,8 +288,8 @@ class Execution:
             except BaseException as raised:
                 error = error or raised
         if isinstance(error, asyncio.CancelledError):
-            why = self._cancelled or "its event loop ended"
-            error = RunCancelledError(f"{run.graph.title} was cancelled: {why}")
+            why = self._cancelled or "was cancelled: its event loop ended"
+            error = RunCancelledError(f"{run.graph.title} {why}")
         run.set_outcome(_phase(error), still)
         engine.history.enter(run.status, self._began, driver, run.grounds)
         self._publish(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
@@ -13,7 +14,7 @@ from cascade_nb.text import readable
 HOW: Final = ("zip", "product")
 _SHOWN_LABELS: Final = (bool, int, float, str, type(None))  # whose `repr` nobody else has written
 _LABEL: Final = 24
-_MOST: Final = 10_000_000  # items of a product
+_MOST: Final = 10_000_000  # items
 _TEXT: Final = (str, bytes, bytearray, memoryview)
 
 
@@ -21,7 +22,8 @@ def items_of(value: Any, where: str) -> list[Any]:
     """The items of a collection, as a list of its own.
 
     Raises:
-        MapError: `value` has no items one could go through, or is text or a mapping.
+        MapError: `value` has no items one could go through, or more than anybody can have meant, or
+            is text or a mapping.
     """
     if isinstance(value, _TEXT):
         raise MapError(
@@ -34,12 +36,22 @@ def items_of(value: Any, where: str) -> list[Any]:
             "list(….values())"
         )
     try:
-        return list(value)
+        # Before a list of them is made, which memory may have no room for.
+        endless = isinstance(value, (itertools.count, itertools.cycle)) or (
+            isinstance(value, range) and bool(value[_MOST:])
+        )
+        found = [] if endless else list(itertools.islice(value, _MOST + 1))
     except TypeError:
         raise MapError(
             f"{where} goes through the items of a collection, and {type(value).__name__} has none; "
             f"give a list, or call the task without .map"
         ) from None
+    if endless or len(found) > _MOST:
+        raise MapError(
+            f"{where} goes through at most {_MOST:,} items, and this {type(value).__name__} has "
+            "more, or never ends; give each call a part of them"
+        )
+    return found
 
 
 class Axis(list[Any]):
