@@ -519,3 +519,19 @@ def test_an_error_keeps_its_whole_traceback_for_code_that_catches_it(notebook: N
     notebook.run("import cascade_nb as cs\ncs.run(b)")
     notebook.ok("import sys, traceback\ntext = ''.join(traceback.format_exception(sys.last_value))")
     assert "cascade_nb" in notebook.names["text"]
+
+
+def test_a_task_of_another_cell_that_keeps_an_old_default_is_told(notebook: Notebook) -> None:
+    notebook.ok("import cascade_nb as cs")
+    source = "@cs.resource\ndef base():\n    yield {}\nsizes = [{}]"
+    quiet(notebook, source.format(1, 1), "A")
+    task = "def total(x, b=cs.inject(base), *, more=sizes): return x + b + sum(more)\nt = total(1)"
+    quiet(notebook, task, "B")
+    assert "keeps the old" not in notebook.ok(f"%%cascade\n{source.format(1, 1)}", "A").text
+    quiet(notebook, task, "B")
+    text = notebook.ok(f"%%cascade\n{source.format(10, 20)}", "A").text
+    for old in ("base", "sizes"):
+        assert f"`total` keeps the old `{old}`, a default of it: run cell " in text
+    assert notebook.ok("%%cascade\ncs.run(t)").result == 3
+    assert "keeps the old" not in notebook.ok(f"%%cascade\n{task}", "B").text
+    assert notebook.ok("%%cascade\ncs.run(t)").result == 31

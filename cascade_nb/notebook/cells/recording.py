@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from cascade_nb.errors import CycleError, UsageError
+from cascade_nb.graph.fingerprint.content import Unkeyed, content_key
+from cascade_nb.graph.values.atoms import ATOMS
 from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.before_cell import Saved
 from cascade_nb.notebook.cells.recorded_names import Names
@@ -147,6 +150,7 @@ class _Commit:
                     workspace.namespace[name] = top.meaning.shown
                 elif name not in tasks:
                     workspace.namespace.pop(name, None)
+        self._tell_of_defaults()
         nodes = tuple(name for name, meaning in fresh.items() if meaning.lazies)
         if nodes or tasks:
             workspace.latest = Latest(self.cell, nodes or workspace.latest.nodes, tasks)
@@ -278,6 +282,29 @@ class _Commit:
                 chain.remove(own)
                 chain.append(own)
 
+    def _tell_of_defaults(self) -> None:
+        """Say which tasks of other cells keep what a name of this cell meant before, a resource for
+        instance: defaults are looked up once, when a function is made.
+        """
+        before = {
+            id(value): name
+            for name, value in self.names.before.items()
+            if name in self.bound and self.bound[name] is not value and type(value) not in ATOMS
+        }
+        for definition in list(self.workspace.definitions.values()) if before else ():
+            if definition.gone or definition.name in self.bound:
+                continue
+            fn = definition.task.fn
+            held = [*(getattr(fn, "__defaults__", None) or ())]
+            held += (getattr(fn, "__kwdefaults__", None) or {}).values()
+            for one in held:
+                old = before.get(id(one.resource if isinstance(one, Injected) else one))
+                if old is not None and not _says_the_same(self.names.before[old], self.bound[old]):
+                    self.names.told[
+                        f"`{definition.name}` keeps the old `{old}`, a default of it: run cell "
+                        f"{definition.cell.label} again for the new one."
+                    ] = None
+
     def _tell_of_round(self, name: str, meaning: Meaning) -> None:
         """Say it where `name` reads its own older layer by way of another name: it could be meant
         as a circle.
@@ -310,3 +337,8 @@ class _Commit:
                     None
                 )
                 return
+
+
+def _says_the_same(before: Any, now: Any) -> bool:
+    key = content_key(before)
+    return not isinstance(key, Unkeyed) and key == content_key(now)
