@@ -107,9 +107,9 @@ def test_a_run_from_the_terminal_says_how_its_question_is_answered(
         """As it is; the question is answered when it was seen five times."""
         if status.questions:
             looks.append(status)
-        if len(looks) == 5:
-            (run,) = live_runs()
-            run.answer("go on", "yes", by="ada")
+            if len(looks) == 5:
+                (run,) = live_runs()
+                run.answer("go on", "yes", by="ada")
         return progress_line(status)
 
     monkeypatch.setattr(running, "EVERY", 0.01)
