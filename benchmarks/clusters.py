@@ -2,11 +2,11 @@
 
 python -m benchmarks.clusters            # a minute or two
 python -m benchmarks.clusters --quick    # small, for a test
+python -m benchmarks.clusters --readme   # and put the table into the page
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import statistics
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from typing import Final
 from distributed import Client, LocalCluster
 
 import cascade_nb as cs
-from benchmarks.processes import WORKERS, Row, noop, seconds, table
+from benchmarks.processes import WORKERS, Row, noop, print_table, seconds
 from cascade_nb.engine import Engine
 from cascade_nb.executors import DaskExecutor
 
@@ -66,9 +66,7 @@ def measured(sizes: Sequence[int], rounds: int) -> list[Row]:
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    print(table(measured(*(QUICK if parser.parse_args().quick else FULL))))
+    print_table(__doc__, "clusters", lambda quick: measured(*(QUICK if quick else FULL)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What bodies in processes cost: against a bare pipe, other pools and memcpy.
 
-python -m benchmarks.processes            # a minute
+python -m benchmarks.processes            # two minutes
 python -m benchmarks.processes --quick    # small, for a test
+python -m benchmarks.processes --readme   # and put the table into the page
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import asyncio
 import contextlib
 import importlib
 import multiprocessing
+import os
 import pathlib
+import platform
 import statistics
 import tempfile
 import time
@@ -21,11 +24,13 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+import dask
 import joblib  # type: ignore[import-untyped]
 import loky  # type: ignore[import-untyped]
 import numpy as np
 
 import cascade_nb as cs
+from benchmarks.readme import write
 from cascade_nb.engine import Engine
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.executors import ProcessExecutor
@@ -154,6 +159,12 @@ def graphs(sizes: Sizes) -> list[Row]:
         "`concurrent.futures`": lambda body, items: list(standard.map(body, items)),
         "loky": lambda body, items: list(other.map(body, items)),
     }
+
+    def by_dask(body: Callable[[Any], Any], items: Sequence[Any]) -> object:
+        calls = [dask.delayed(body, pure=False)(one) for one in items]
+        return dask.compute(*calls, scheduler="processes", pool=standard)
+
+    ways["dask.delayed on the same"] = by_dask
     with joblib.Parallel(n_jobs=WORKERS, backend="loky") as parallel:
         ways["joblib"] = lambda body, items: parallel(joblib.delayed(body)(one) for one in items)
         items = list(range(sizes.calls))
@@ -255,11 +266,36 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def print_table(
+    description: str | None, what: str, measure: Callable[[bool], Sequence[Row]]
+) -> None:
+    """Measure as the command line asks for, and print the table.
+
+    Args:
+        description: of the command.
+        what: the word of the marks in the page.
+        measure: does so, quickly or in full.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="small sizes")
+    parser.add_argument("--readme", action="store_true", help="put the table into the page")
+    given = parser.parse_args()
+    made = table(measure(given.quick))
+    print(made)
+    if given.readme:
+        write(f"{measured_in_words()}\n\n{made}", what)
+
+
+def measured_in_words() -> str:
+    """When, and on what."""
+    python, processors = platform.python_version(), len(os.sched_getaffinity(0))
+    day = time.strftime("%Y-%m-%d")
+    return f"Measured on {day}, Python {python}, {platform.machine()}, {processors} processors."
+
+
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    print(table(measured(QUICK if parser.parse_args().quick else FULL)))
+    print_table(__doc__, "processes", lambda quick: measured(QUICK if quick else FULL))
 
 
 if __name__ == "__main__":

@@ -318,10 +318,11 @@ def test_percentiles_are_values_that_occurred() -> None:
         percentile([], 50)
 
 
-def test_the_page_keeps_its_words_when_tables_change() -> None:
+@pytest.mark.parametrize("what", ["tables", "processes", "clusters"])
+def test_the_page_keeps_its_words_when_tables_change(what: str) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    once = with_tables(page, "| a |")
-    assert with_tables(once, "| b |") == once.replace("| a |", "| b |")
+    once = with_tables(page, "| a |", what)
+    assert with_tables(once, "| b |", what) == once.replace("| a |", "| b |")
     assert "## How to read the tables" in once
     with pytest.raises(ValueError, match="no <!-- tables -->"):
         with_tables("nothing", "| a |")
@@ -334,7 +335,8 @@ def test_the_page_keeps_its_words_when_tables_change() -> None:
 def test_what_bodies_elsewhere_cost_is_measured(module: str, call: str, rows: int) -> None:
     # In a process of its own: where a test has run IPython, `__main__` is IPython's here, and the
     # standard library's pool cannot start from that.
-    asked = f"from benchmarks.{module} import *\nif __name__ == '__main__': print(table({call}))"
+    both = f"from benchmarks.processes import table\nfrom benchmarks.{module} import *\n"
+    asked = f"{both}if __name__ == '__main__': print(table({call}))"
     said = subprocess.run(
         [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=False
     )
