@@ -16,6 +16,7 @@ class Model:
     depth = 2
     def fit(self): return self.depth
 def rate(): return RATE
+def kept(db, args): return db.execute("select 1"), vars(args), "executor"
 """
 WAYS = {
     "imported in the body": ("def f():\n    import settings\n    return settings.{0}",),

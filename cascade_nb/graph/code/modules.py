@@ -31,7 +31,9 @@ _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 _MISSING: Final = object()
 # With these a module may bind any name itself.
-_BINDING: Final = re.compile(r"\b(globals|setattr|exec|vars|__dict__|import \*)")
+_BINDING: Final = re.compile(
+    r"\b((globals|vars|locals)\(\)|(setattr|exec)\(|sys\.modules|__dict__\b|import \*)"
+)
 _READING: Final = frozenset({"get", "items", "keys", "values", "copy", "index", "count"})
 
 
