@@ -22,7 +22,7 @@ from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
 from cascade_nb.terminal.control import lifted_words, probe_of
 from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
-from cascade_nb.terminal.remote.place import holder_of_command, myself, take_broker
+from cascade_nb.terminal.remote.place import holder_of_command, myself, nobody_at, take_broker
 
 _DIGITS: Final = 12  # from here on it may be an id
 Act = Callable[[Namespace], int]
@@ -165,15 +165,15 @@ def over_broker(given: Namespace, wish: Wish) -> int:
         say(*(f"{one['source']}: {line}" for line in told))
     heard.complain()
     if heard.code == NOBODY:
-        complain(_nobody(wish, run, heard))
+        complain(_nobody(given, wish, run, heard))
     return heard.code
 
 
-def _nobody(wish: Wish, run: str, heard: Heard) -> str:
+def _nobody(given: Namespace, wish: Wish, run: str, heard: Heard) -> str:
     """That nobody has done it who was meant."""
     if not heard.done:
         kept = "" if wish.lift else "; the broker keeps it for whatever connects"
-        return f"nobody answered within {WAIT:g} s{kept}"
+        return f"{nobody_at(given)}{kept}"
     kept = "there is nothing to lift" if wish.lift else "the broker keeps it until one comes"
     who = some_of([one["source"] for one in heard.done])
     return f"no run {run} goes on at {who}: {kept}; `cascade-nb runs --broker URL` lists them"
