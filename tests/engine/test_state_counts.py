@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from cascade_nb.engine.observing.state_counts import StateCounts
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.errors import RunError, RunFailures
 from tests.engine.test_dataflow import every_lane, task_for
+from tests.engine.tools import outcome, until
 
 
 def target(lane: str) -> Any:
@@ -171,3 +174,35 @@ async def test_counting_all_at_once_at_the_end_agrees_with_counting_as_it_went(
         every = range(len(run.graph))
         assert at_once.states(every) == by_changes.states(every)
         assert [at_once.items(i) for i in every] == [by_changes.items(i) for i in every]
+
+
+async def test_a_look_at_a_run_costs_the_same_however_many_nodes_are_held_with_a_name_of_their_own(
+    engine: Engine,
+) -> None:
+    give = task_for("thread", lambda x: x)
+
+    async def calls_of_a_look(nodes: int) -> int:
+        targets = [
+            give(n).named(f"n{n}").tagged("all").with_timeout(60).pause_before()
+            for n in range(nodes)
+        ]
+        run = engine.start(targets)
+        await until(lambda: run.status.held == nodes)
+        calls = 0
+
+        def count(frame: FrameType, event: str, arg: object) -> None:
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            assert run.status.held == nodes
+        finally:
+            sys.setprofile(before)
+        run.cancel()
+        await outcome(run)
+        return calls
+
+    few, many = await calls_of_a_look(10), await calls_of_a_look(300)
+    assert many < few + 100

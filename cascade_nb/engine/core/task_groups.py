@@ -13,7 +13,7 @@ from cascade_nb.graph.effects.unseen import Mentions
 from cascade_nb.graph.graph import FREE, Graph, Node
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
-from cascade_nb.model.lazy.lazy import Lazy, Options
+from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.operations import Operation
 
@@ -153,7 +153,7 @@ class TaskGroups:
         self._on = on
         self._place_of = place_of
         self._above = above
-        self._known: dict[tuple[object, int], TaskGroup] = {}
+        self._known: dict[tuple[object, ...], TaskGroup] = {}
         self.use_pyplot = False
         self.of: list[TaskGroup] = []
         task: object = None
@@ -178,8 +178,8 @@ class TaskGroups:
     def kind_of(self, node: Node) -> TaskGroup:
         """The kind of a node."""
         options = node.lazy.options
-        # By identity, since the same options are the same object wherever there are many of them.
-        key = (node.task or type(node.lazy), id(options))
+        injects = _injects(node.lazy)
+        key = (node.task or type(node.lazy), injects, _asked_alike(options))
         kind = self._known.get(key)
         if kind is None:
             queue, remote, _ = self._queue_of(node)
@@ -205,7 +205,7 @@ class TaskGroups:
             or kind.files
             or kind.mentions is not None
         )
-        if kind.queue == "inline" and (needs_attempt or _injects(node.lazy)):
+        if kind.queue == "inline" and (needs_attempt or injects):
             return self.in_thread(kind)
         return kind
 
@@ -280,6 +280,18 @@ class TaskGroups:
 
 
 _IN_THREAD: Final = -1
+_PLAIN: Final = ("plain",)
+
+
+def _asked_alike(options: Options) -> tuple[object, ...]:
+    """What options ask for that makes a kind; what each node has for itself, such as its name, does
+    not. Objects of users count by identity: the kind holds them.
+    """
+    if options is PLAIN:
+        return _PLAIN
+    flags = options.track_files, options.shares_process, options.suspend, options.pause_before
+    asked = options.pause_if, options.retry, options.cache, options.needs
+    return (options.tags, options.timeout, options.priority, *flags, *map(id, asked))
 
 
 def _said(task: AnyTask) -> str:
