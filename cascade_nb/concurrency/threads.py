@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import gc
 import threading
 from collections.abc import Callable
@@ -62,6 +63,17 @@ async def run_in_thread(work: Callable[[], T]) -> T:
 
     threading.Thread(target=body, name="cascade-aside", daemon=True).start()
     return await done
+
+
+def drop_aside(values: list[Any]) -> None:
+    """Empty a list of what its owner needs no more, in a thread of its own: what the end of a value
+    does may take long, and ask for locks that are held here.
+    """
+    if values:
+        thread = threading.Thread(target=values.clear, name="cascade-aside", daemon=True)
+        # Where there are no threads, or Python is about to end, they end with their owner.
+        with contextlib.suppress(RuntimeError):
+            thread.start()
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], T]) -> T:

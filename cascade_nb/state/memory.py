@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from cascade_nb.concurrency.threads import run_in_thread
+from cascade_nb.concurrency.threads import drop_aside, run_in_thread
 from cascade_nb.errors import UsageError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.fingerprint.value_classes import superseded, user_classes
 from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.model.copying.elsewhere import Elsewhere
+from cascade_nb.model.copying.immutable import FROZEN
 from cascade_nb.protocols import Entry, Known, SaveCallback
 from cascade_nb.state.room import Kept, to_remove, usage_of
 from cascade_nb.state.sizes import size_in_memory
@@ -87,14 +88,15 @@ class MemoryState:
         """Keep a result; it is safe when this returns."""
         made = _Kept(entry)
         with self._lock:
-            old = self._entries.pop(entry.key, None)
-            self._size -= old.size if old is not None else 0
-            if made.size > self._limit:
-                return True  # it would turn out everything else, and then not fit itself
-            self._size += made.size
-            self._entries[entry.key] = made
+            gone: list[_Kept | None] = [self._entries.pop(entry.key, None)]
+            if made.size <= self._limit:  # or it would turn out everything, and then not fit itself
+                self._size += made.size
+                self._entries[entry.key] = made
+            self._size -= 0 if gone[0] is None else gone[0].size
             while self._size > self._limit:
-                self._size -= self._entries.popitem(last=False)[1].size
+                gone.append(self._entries.popitem(last=False)[1])
+                self._size -= gone[-1].size  # type: ignore[union-attr]
+        _drop(gone)  # who puts holds the engine's lock
         return True
 
     async def known(self, keys: Sequence[str]) -> Mapping[str, Known]:
@@ -133,9 +135,9 @@ class MemoryState:
         """
         going = to_remove(self._all(), time.time(), unused_for, None)
         with self._lock:
-            for one in going:
-                kept = self._entries.pop(one.place, None)
-                self._size -= kept.size if kept is not None else 0
+            gone = [self._entries.pop(one.place, None) for one in going]
+            self._size -= sum(kept.size for kept in gone if kept is not None)
+        _drop(gone)
         return Cleaned(len(going), sum(one.size for one in going))
 
     def _all(self) -> list[Kept]:
@@ -148,8 +150,16 @@ class MemoryState:
     async def close(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._entries.clear()
+            gone: list[_Kept | None] = [*self._entries.values()]
+            self._entries = OrderedDict()
             self._size = 0
+        _drop(gone)
+
+
+def _drop(gone: list[_Kept | None]) -> None:
+    """Let go of results, beside whoever asked for it where their end may do more."""
+    if any(one is not None and type(one.value) not in FROZEN for one in gone):
+        drop_aside(gone)
 
 
 def _find_classes(entries: list[_Kept]) -> None:

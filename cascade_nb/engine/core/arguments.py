@@ -128,9 +128,11 @@ class Expansion:
         """What it goes through, by parameter, and what every item gets."""
         return dict(zip(self._names, self._columns, strict=True)), self._fixed
 
-    def forget(self) -> None:
-        """Let go of the collections; their items are all over."""
+    def forget(self) -> object:
+        """Give away the collections; their items are all over."""
+        held = self._columns, self._fixed, self._single
         self._columns, self._fixed, self._single = (), NOTHING, None
+        return held
 
 
 class Reader:

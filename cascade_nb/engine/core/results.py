@@ -15,6 +15,7 @@ from typing import Any
 from cascade_nb.engine.core.arguments import Expansion, Reader
 from cascade_nb.engine.core.scheduler import DONE, IDLE
 from cascade_nb.graph.graph import FREE, Graph, Node
+from cascade_nb.model.copying.immutable import FROZEN
 
 
 class ResultTable:
@@ -32,6 +33,8 @@ class ResultTable:
         kept: indexes whose results stay to the end of the run.
         place: index by identity of a lazy value.
         pruned: indexes of what nobody will ask for, as all that would have read it is there.
+        freed: what nobody reads any more. What its end does is code of the user's, too, and comes
+            when whoever made the move has given back the lock; see `take_freed`.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class ResultTable:
         self._reads: list[tuple[int, ...]] = [()] * len(nodes)
         self._readers = [0] * len(nodes)
         self.pruned: list[int] = []
+        self.freed: list[Any] = []
         self._count_readers(nodes, frozenset(graph.targets), have, pending)
 
     def sources(self, index: int) -> tuple[int, ...]:
@@ -61,8 +65,14 @@ class ResultTable:
         if self._readers[index] or index in self.kept:
             self.values[index] = result
         else:
-            self._let_go(index, state)  # nobody is going to read it
+            self._free(result)  # nobody is going to read it
+            self._let_go(index, state)
         return pruned
+
+    def take_freed(self) -> list[Any]:
+        """What nobody reads any more; under the lock, to be let go of without it."""
+        freed, self.freed = self.freed, []
+        return freed
 
     def over(self, index: int, state: Sequence[int]) -> list[int]:
         """A node will read nothing more. Gives the idle nodes that nobody will ask for now."""
@@ -75,6 +85,8 @@ class ResultTable:
                     pruned.append(source)
                 elif source not in kept:
                     if source < own and state[source] == DONE:
+                        if type(value := values[source]) not in FROZEN:
+                            self.freed.append(value)
                         values[source] = None  # nearly always; `_let_go` knows the rest
                     else:
                         self._let_go(source, state)
@@ -111,7 +123,7 @@ class ResultTable:
         first, end = expansion.first, expansion.first + expansion.count
         results = self.values[first:end]
         self.values[first:end] = [None] * expansion.count
-        expansion.forget()
+        self.freed.append(expansion.forget())
         return results
 
     def spare(self) -> int | None:
@@ -126,6 +138,7 @@ class ResultTable:
             self._reads.append(())
             self._readers.append(0)
         else:
+            self.freed.append(self.work[index])  # with all that it was called with
             self.work[index] = node
         self.place[node.lazy.identity] = index
         self._reads[index] = _sources_of(node)
@@ -171,9 +184,14 @@ class ResultTable:
     def _let_go(self, index: int, state: Sequence[int]) -> None:
         if state[index] != DONE:
             return  # that it was skipped stays known: somebody who comes later may ask
+        self._free(self.values[index])
         self.values[index] = None
         if index >= self._own:
             self._make_spare(index)
+
+    def _free(self, value: Any) -> None:
+        if type(value) not in FROZEN:
+            self.freed.append(value)
 
     def _make_spare(self, index: int) -> None:
         """A node that was not in the graph from the start leaves its place to another."""

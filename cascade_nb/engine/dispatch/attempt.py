@@ -235,7 +235,9 @@ class ThreadAttempt(Attempt):
             # worker for the next link of a chain would cost more than the link.
             job = workers.next_after(self)
             driver.queues.pump_soon()
-            return job
+            freed = driver.core.results.take_freed()
+        del freed
+        return job
 
     def _body_here(self, call: Call) -> Any:
         settings = as_carried()

@@ -118,13 +118,14 @@ class CoroutineRunner:
                 del body, context
                 if waited:
                     until = self._end_of_slice()
-                over = _is_asked_to_end(me) or perf_counter() > until
+                over, called = _is_asked_to_end(me) or perf_counter() > until, call
                 with driver.lock:
                     attempt, call = self._hand_in(attempt, result, failure, over, waited)
                     if waited and call is not None:
                         waited = False
                         self.active += 1
-                    del result
+                    freed = driver.core.results.take_freed()
+                del result, called, freed  # without the lock: their end is code of the user's
         except Exception as broken:
             with driver.lock:
                 driver.break_off(broken)

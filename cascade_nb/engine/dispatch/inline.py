@@ -45,6 +45,7 @@ def run_inline_batch(driver: AdmittingRun, heap: list[int]) -> None:
     """
     lock, manager, bus = driver.lock, driver.services.manager, driver.services.bus
     core, keys = driver.core, driver.keys.of
+    results = core.results
     kinds, work, tries = core.kinds.of, core.results.work, core.tries
     state, changes = core.scheduler.state, core.state_changes
     tell, finished, follows = driver.tell, core.finished, core.changes
@@ -91,10 +92,13 @@ def run_inline_batch(driver: AdmittingRun, heap: list[int]) -> None:
             if bus.listening:
                 tell.started(index, number)
             driver.inline, driver.inline_ticket = index, ticket
-            error: BaseException | None = None
-            result: Any = None
+            freed = results.take_freed() if results.freed else None
             odd = False  # whether there is more to do than for nearly every node
             lock.release()
+            # What ends here does so without the lock: its end is code of the user's.
+            error: BaseException | None = None
+            result: Any = None
+            del freed
             try:
                 # Loops, since `issuperset` makes a set of what it is given, which costs more.
                 for value in args:
@@ -116,6 +120,7 @@ def run_inline_batch(driver: AdmittingRun, heap: list[int]) -> None:
             if odd or here.files is not None:
                 odd = True
                 met = driver.files.noted_inline(here, index, result)
+            del fn, args, kwargs
             lock.acquire()
             ticket = driver.inline_ticket  # a limit that came meanwhile has counted it
             driver.inline = driver.inline_ticket = None
@@ -143,14 +148,18 @@ def run_inline_batch(driver: AdmittingRun, heap: list[int]) -> None:
                 finished(index, result)
                 if follows.ready or follows.more:
                     driver.follow()
-            del args, kwargs, result, error
+            if error is not None:
+                results.freed.append(error)  # with all that its frames hold
+            del result, error
             began = now
             if now > until:
                 return
     finally:
         ended = unfinished - core.scheduler.unfinished  # beside what others did meanwhile
         driver.times.ran_slice(begun, clock.now(), max(1, ended))
+        left = results.take_freed()
         lock.release()
+        del left
         finish_body()  # what its nodes left to do, together
 
 

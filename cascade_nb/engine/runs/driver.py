@@ -6,12 +6,13 @@ move of the core and has it settled. Nothing else publishes, saves, pumps or end
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from cascade_nb.concurrency.threads import run_in_thread
+from cascade_nb.concurrency.threads import drop_aside, run_in_thread
 from cascade_nb.engine.core.changes import Ended, UserCode
 from cascade_nb.engine.core.driven_run import InFlight
 from cascade_nb.engine.core.run_state import UNREAD
@@ -174,6 +175,10 @@ class RunDriver(AssembledRun):
                 self.settle()
             except BaseException as error:
                 self.break_off(error)
+            freed = self.core.results.take_freed()
+        if freed and asyncio._get_running_loop() is not None:
+            drop_aside(freed)
+        del freed
 
     def settle(self) -> None:
         """Carry out what follows from moves, notice the end, and let start what may."""
