@@ -186,6 +186,8 @@ class LoopBinding:
     def leave(self) -> None:
         """End the loop of its own, if there is one; the next run makes another."""
         if self.own is not None:
+            if self._services is not None:
+                self.own.submit(_given_up(self._services.tasks)).result()
             self.own.stop()
         self.own = self._services = None
 
@@ -207,3 +209,11 @@ class LoopBinding:
         self._alarm.move(portal)
         engine.supervisor.move()
         return self._services
+
+
+async def _given_up(tasks: set[asyncio.Task[Any]]) -> None:
+    """Give up what nobody waits for any more, as a look for edits that outlasted its run."""
+    left = list(tasks)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)

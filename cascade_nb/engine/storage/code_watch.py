@@ -61,8 +61,7 @@ class CodeWatch:
         self._snapshots = dict(snapshots)
         self._own = len(driver.core.graph.nodes)
         self._cells = CellChanges(snapshots)
-        self._in_place = InPlace()
-        self._in_place.watch(snapshots.values())
+        self._in_place = InPlace(snapshots.values())
         self.lent = set(lent)
         self.rewritten = set(rewritten)
         self.tainted = self.lent | self.rewritten
@@ -77,10 +76,9 @@ class CodeWatch:
         self._for_files: list[tuple[int, Callable[[], None]]] = []  # what waits for a look at them
         self._seen: set[int] = set()  # what had ended when they were last looked at
         self._seen_to = 0  # so long was the driver's log then
-        self._seeing = False
+        self._seeing = self._again = False
         self._mark = 0  # so much of the driver's log is seen to
         self.checking = False
-        self._again = False
 
     @cached_property
     def _unkeyed(self) -> set[AnyTask]:
@@ -272,8 +270,7 @@ class CodeWatch:
                     if self._again:
                         continue
                     self._seen_to = max(self._seen_to, ended)
-                    self._found(changes)
-                    return
+                    return self._found(changes)
         except Exception as error:
             with lock:
                 driver.break_off(error)

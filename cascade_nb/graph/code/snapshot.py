@@ -246,9 +246,10 @@ class InPlace:
         glances: at what is watched.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, snapshots: Iterable[CodeSnapshot]) -> None:
         self.glances: list[Glance] = []
         self._changed: dict[int, Any] = {}
+        self.watch(snapshots)
 
     def watch(self, snapshots: Iterable[CodeSnapshot]) -> None:
         """Watch what could be changed, as it was when these were made."""

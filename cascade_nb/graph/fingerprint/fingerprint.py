@@ -13,6 +13,7 @@ from typing import Any, NewType
 
 from cascade_nb.graph.code.code_key import CodeKey, reference
 from cascade_nb.graph.fingerprint.content import Unkeyed, key_with, whole
+from cascade_nb.graph.fingerprint.draws import Draws
 from cascade_nb.graph.fingerprint.large_arguments import LargeArguments
 from cascade_nb.graph.fingerprint.own_writes import OwnWrites
 from cascade_nb.graph.fingerprint.task_calls import (
@@ -47,7 +48,7 @@ Fingerprint = NewType("Fingerprint", str)  # 32 hexadecimal digits
 class Fingerprints(Sequence["Fingerprint | None"]):
     """The fingerprints of a graph's nodes by index, and None for a node that has none.
 
-    They tell of code and data as these were when `fingerprints` was called.
+    They tell of code and data as these were when they were made.
 
     Attributes:
         read: by index, what a node's readers build on, and None where they cannot; it differs from
@@ -64,7 +65,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         self.read: list[bytes | None] = []
         self._tasks: dict[AnyTask | None, TaskKey] = {None: NO_TASK}
         self._twins = Twins(graph.place, self.read, reference, self._lazy)
-        self._large = LargeArguments(graph)
+        self._large, self._draws = LargeArguments(graph), Draws()
         self._seen: Encoder | None = Encoder(reference, self._lazy, self._large.seen)
         self._key_all()
 
@@ -92,9 +93,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         return None if task is None else self._task(task).code
 
     def codes(self) -> dict[str, CodeKey]:
-        """The key of the code of each task, by the task's name; where several tasks have one name,
-        none of them.
-        """
+        """The key of the code of each task, by a name that no other task has."""
         found: dict[str, CodeKey] = {}
         twice: set[str] = set()
         for task, key in self._tasks.items():
@@ -119,8 +118,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         """The keys of a mapped node's items, for the values that they have.
 
         The items count by content, what is fixed for all as the graph knows it. An item's key is
-        that of a plain call with the same arguments, so an item that was put in front of others, or
-        calls that became a map, cost no more than what is new.
+        that of a plain call, so that what is put in front of others costs no more than it.
 
         Args:
             index: of a mapped node.
@@ -130,7 +128,9 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         assert isinstance(node.lazy, MappedLazyResult), "only a mapped node has items"
         encoder, fixed = self._encoder(), node.lazy.fixed
         placed = node.task.placed  # type: ignore[union-attr]
-        return [self._late(node, encoder, *placed({**fixed, **item})) for item in items]
+        found = [self._late(node, encoder, *placed({**fixed, **item})) for item in items]
+        apart = self._task(node.task).doubtful
+        return self._draws.items_apart(node, found) if apart else found
 
     def _late(
         self, node: Node, encoder: Encoder, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -179,6 +179,8 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                     said, alike = self._bytes(node, encoder), True
                 if alike and len(lazy.inputs) > 1 and self._twins.among(lazy.inputs):
                     said += self._twins.told_apart(partial(self._bytes, node))
+                if key.doubtful:
+                    said += self._draws.apart(node, said)
                 raw = blake2b(said, digest_size=DIGEST_SIZE).digest()
                 if lazy.options is not PLAIN:
                     raw = self._in_order(node, with_rules(raw, lazy.options.cache, node.task))
@@ -217,8 +219,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         its result where that is false, are in their keys, though not in its own. A task with
         effects may give another result each time, so that nothing can be built on its key.
         """
-        index, condition = node.index, node.control.condition
-        own = self.read[index]
+        index, condition, own = node.index, node.control.condition, self.read[node.index]
         if condition is None and node.control.wanted:
             if not node.options.reuse:
                 self.read[index] = None
@@ -269,8 +270,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
 
     def given(self, index: int) -> list[tuple[str, Any]]:
         """Name and value of all that node `index` was given."""
-        node = self._graph.nodes[index]
-        lazy = node.lazy
+        node, lazy = (one := self._graph.nodes[index]), one.lazy
         if isinstance(lazy, LazyResult) and node.task is not None:
             return list(arguments(self._task(node.task), lazy.args, lazy.kwargs))
         if isinstance(lazy, MappedLazyResult):

@@ -10,6 +10,7 @@ from cascade_nb.file_stamps import FileStamp, files_at, in_json, stamp_of
 from cascade_nb.graph.code.code_key import CodeKey, code_key
 from cascade_nb.graph.code.environment import environment_bytes, set_ones, texts_in
 from cascade_nb.graph.code.reflection import reflected_bytes
+from cascade_nb.graph.effects.effects import effects_of
 from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
 from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.model.arguments.collections import HOW
@@ -40,6 +41,7 @@ class TaskKey(NamedTuple):
         defaults: the bytes of each parameter that can be given by place, where it is left out.
         named: the same of those that are given by name alone, in the order of the signature.
         ignored: the parameters that do not count.
+        doubtful: whether equal calls may give other results: it draws, or reads the clock.
     """
 
     code: CodeKey
@@ -51,6 +53,7 @@ class TaskKey(NamedTuple):
     defaults: tuple[bytes, ...] = ()
     named: Mapping[str, bytes] = NOTHING
     ignored: frozenset[str] = frozenset()
+    doubtful: bool = False
 
 
 # Of a parameter or a router, which run no code of a task.
@@ -90,6 +93,7 @@ def task_key(task: AnyTask, encoder: Encoder) -> TaskKey:
         tuple(defaults),
         named,
         ignored,
+        bool(effects_of(task).doubts),
     )
 
 
