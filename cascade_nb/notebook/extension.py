@@ -21,7 +21,7 @@ from cascade_nb.model.tasks.found_lazies import advice_on
 from cascade_nb.notebook.export.cells import note_cell
 from cascade_nb.notebook.freshness import Freshness
 from cascade_nb.notebook.kernel.control_channel import answer_on_control_channel
-from cascade_nb.notebook.kernel.leading_comments import without_comments_above
+from cascade_nb.notebook.kernel.leading_comments import question_as_help, without_comments_above
 from cascade_nb.notebook.kernel.messages import answer_through_the_stream, send_any_text
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
 from cascade_nb.notebook.kernel.turns import take_turns_often
@@ -244,9 +244,12 @@ def _put_magics(shell: Shell, session: Session) -> list[Undo]:
 def _put_transformer(shell: Shell, session: Session) -> list[Undo]:
     transform = transformer(shell, waits)
     first, last = shell.input_transformers_cleanup, shell.input_transformers_post
-    first.append(without_comments_above)
     last.append(transform)
-    return [lambda: first.remove(without_comments_above), lambda: last.remove(transform)]
+    undo: list[Undo] = [lambda: last.remove(transform)]
+    for early in (without_comments_above, question_as_help):
+        first.append(early)
+        undo.append(partial(first.remove, early))
+    return undo
 
 
 def _put_completion(shell: Shell, session: Session) -> list[Undo]:

@@ -342,6 +342,12 @@ def test_a_breakpoint_has_a_condition_and_the_workflow_has_breakpoints_of_its_ow
     notebook.ok("%cascade resume --before node:sums")
 
 
+@pytest.mark.parametrize("asked", ["%cascade pause?", "%cascade pause ?", "  %cascade pause??\n"])
+def test_a_question_mark_behind_a_command_shows_its_help(notebook: Notebook, asked: str) -> None:
+    assert notebook.ok(asked).text == notebook.ok("%cascade pause -h").text
+    assert "cascade" in notebook.ok("%cascade?").text  # which IPython answers itself
+
+
 def test_resume_without_a_scope_means_the_only_pause(built: Notebook) -> None:
     built.ok("%cascade pause load")
     assert "Resumed: load tasks" in built.ok("%cascade resume").text

@@ -1,6 +1,20 @@
-"""Lets `%%cascade` stand below a comment, where IPython knows no cell magic."""
+"""Reads `%cascade` where IPython alone does not: below a comment, and with a `?` behind a word."""
 
 from __future__ import annotations
+
+import re
+from typing import Final
+
+#: IPython looks for the last word alone, as for an object of that name.
+_ASKED: Final = re.compile(r"\s*(%cascade(?:[ \t]+[\w-]+)+)[ \t]*\?{1,2}\s*")
+
+
+def question_as_help(lines: list[str]) -> list[str]:
+    """A cell such as ``%cascade pause?`` as one that asks that command for its help; other cells as
+    they are.
+    """
+    asked = _ASKED.fullmatch("".join(lines))
+    return lines if asked is None else [f"{asked[1]} -h\n"]
 
 
 def without_comments_above(lines: list[str]) -> list[str]:
