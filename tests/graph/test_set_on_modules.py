@@ -11,6 +11,7 @@ from tests.graph.cells import Cells, Folder
 
 SETTINGS = """
 RATE = 1
+HOUR = SPAN = 60 * 60
 SIZES = {"small": [1, 2], "large": (3, 4)}
 class Model:
     depth = 2
@@ -40,6 +41,7 @@ WAYS = {
 }
 SET = {
     "a number": ("RATE", "settings.RATE = 2"),
+    "a product": ("SPAN", "settings.SPAN = 60"),
     "in a dict": ("SIZES['small']", "settings.SIZES['small'] = [1, 3]"),
     "deep in a dict": ("SIZES['small'][-1]", "settings.SIZES['small'].append(3)"),
     "of a class": ("Model().fit()", "settings.Model.depth = 3"),

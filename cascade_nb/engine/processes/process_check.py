@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from cascade_nb.concurrency.threads import run_in_thread
+from cascade_nb.control.words import some_of
 from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.dispatch.dispatched_run import RunsInProcesses
 from cascade_nb.engine.processes.cluster_reads import read_here
 from cascade_nb.engine.processes.executors import is_cluster
 from cascade_nb.errors import UsageError
+from cascade_nb.graph.code.snapshot import CodeSnapshot
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.copying.elsewhere import Elsewhere
 from cascade_nb.model.lazy.any_task import AnyTask
@@ -65,11 +67,19 @@ def obstacle_of(task: AnyTask, name: str, runner: RunsInProcesses) -> str | None
         runner: what would run it there.
     """
     found = runner.obstacle(task.fn, name)
-    if found is None:
+    if found is not None:
+        return (
+            f"{name} cannot run {_where(runner)}: {found}; make that inside of the task, or let "
+            "the task run in threads: executor='thread'"
+        )
+    changed = CodeSnapshot(task).set_since()
+    if not changed:
         return None
+    module = changed[0].rpartition(".")[0]
     return (
-        f"{name} cannot run {_where(runner)}: {found}; make that inside of the task, or let the "
-        "task run in threads: executor='thread'"
+        f"{name} cannot run {_where(runner)}: somebody has set {some_of(changed)} here, and "
+        f"{module} is read anew from its file there; hand the value on as an argument, set it in "
+        "the file, or let the task run in threads: executor='thread'"
     )
 
 

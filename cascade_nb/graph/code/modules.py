@@ -7,21 +7,19 @@ option in a module of settings, for instance, that counts too.
 from __future__ import annotations
 
 import ast
-import contextlib
 import functools
 import os
 import pathlib
 import re
 import sys
 import types
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.graph.code.origin import CodeOwner, file_of_module, origin_of_module
 from cascade_nb.graph.code.source import Facts, Import
-from cascade_nb.graph.code.syntax import module_digest
+from cascade_nb.graph.code.syntax import Written, module_digest, written_in
 from cascade_nb.graph.values.atoms import ATOMS, digest
 
 IMPORTERS: Final = frozenset({"import_module", "__import__", "resolve_name"})
@@ -30,27 +28,6 @@ _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 _MISSING: Final = object()
-# With these a module may bind any name itself.
-_BINDING: Final = re.compile(
-    r"\b((globals|vars|locals)\(\)|(setattr|exec)\(|sys\.modules|__dict__\b|import \*)"
-)
-_READING: Final = frozenset({"get", "items", "keys", "values", "copy", "index", "count"})
-
-
-class Written(NamedTuple):
-    """What the text of a module, or of a class in it, binds once and does not change itself.
-
-    Attributes:
-        values: of the names that are bound to a literal.
-        functions: names of functions without decorators.
-        classes: what stands in the classes without decorators.
-        names: all that it binds.
-    """
-
-    values: Mapping[str, Any]
-    functions: frozenset[str]
-    classes: Mapping[str, Written]
-    names: frozenset[str]
 
 
 class ModuleText(NamedTuple):
@@ -131,6 +108,16 @@ def module_text(name: str) -> ModuleText | None:
     if file is None or version is None:
         return None
     return _read(file, version) if not pathlib.Path(file).is_dir() else ModuleText(digest(b""))
+
+
+def set_in(name: str) -> list[str]:
+    """The names that somebody has set in a module to something else than its file says; none where
+    that file was changed since the import.
+    """
+    found = module_text(name)
+    if found is None or changed_since_import(name):
+        return []
+    return [one for _, one in found.set_since(name)]
 
 
 # By module name: the spec of the import that made it what it is, and what its file was then.
@@ -223,79 +210,9 @@ def _read(file: str, version: FileVersion) -> ModuleText:
                 names = tuple(one.name for one in node.names)
                 imports[Import(node.module or "", node.level, names)] = None
         source = data.decode("utf-8", "replace")
-        written = None if _BINDING.search(source) else _written(tree, _changed_in(tree))
-        return ModuleText(module_digest(tree), tuple(imports), source, written)
+        return ModuleText(module_digest(tree), tuple(imports), source, written_in(tree, source))
     except (SyntaxError, ValueError, RecursionError):
         return ModuleText(digest(data))  # nothing that could be imported, but content all the same
-
-
-def _written(scope: ast.Module | ast.ClassDef, changed: frozenset[str]) -> Written:
-    bound = Counter(_bound_in(scope.body))
-    values: dict[str, Any] = {}
-    functions: set[str] = set()
-    classes: dict[str, Written] = {}
-    for one in scope.body:
-        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            if one.decorator_list or bound[one.name] > 1 or one.name in changed:
-                continue
-            if isinstance(one, ast.ClassDef):
-                classes[one.name] = _written(one, changed)
-            else:
-                functions.add(one.name)
-        targets = one.targets if isinstance(one, ast.Assign) else [getattr(one, "target", None)]
-        expression = one.value if isinstance(one, ast.Assign | ast.AnnAssign) else None
-        target = targets[0] if len(targets) == 1 else None
-        if expression is None or not isinstance(target, ast.Name):
-            continue
-        if bound[target.id] == 1 and target.id not in changed:
-            with contextlib.suppress(ValueError, TypeError, RecursionError, MemoryError):
-                values[target.id] = ast.literal_eval(expression)
-    return Written(values, frozenset(functions), classes, frozenset(bound) | changed)
-
-
-def _bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
-    """The names that a scope binds, as often as it does."""
-    todo = [*body]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield one.name
-        elif isinstance(one, ast.alias):
-            yield one.asname or one.name.partition(".")[0]
-        elif isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load):
-            yield one.id
-        else:
-            for name in ("name", "rest"):  # an exception's, what a pattern captures
-                if isinstance(found := getattr(one, name, None), str):
-                    yield found
-            todo += [] if isinstance(one, ast.Lambda) else ast.iter_child_nodes(one)
-
-
-def _changed_in(tree: ast.Module) -> frozenset[str]:
-    """The names that functions of a module bind, and those of containers that it may change."""
-    changed: set[str] = set()
-    read: set[ast.AST] = set()
-    for one in ast.walk(tree):
-        if isinstance(one, ast.Global):
-            changed.update(one.names)
-        elif isinstance(one, ast.Subscript | ast.Attribute):
-            if isinstance(one, ast.Attribute) or isinstance(one.ctx, ast.Load):
-                read.update({one.value} if getattr(one, "attr", "get") in _READING else ())
-        elif isinstance(one, ast.For | ast.AsyncFor | ast.comprehension):
-            read.add(one.iter)
-        elif isinstance(one, ast.Compare):
-            read.update(one.comparators)
-    containers: set[str] = set()
-    for one in ast.walk(tree):
-        if isinstance(one, ast.Assign | ast.AnnAssign) and isinstance(
-            one.value, ast.List | ast.Dict | ast.Set
-        ):
-            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
-            containers.update(target.id for target in targets if isinstance(target, ast.Name))
-    for one in ast.walk(tree):
-        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load) and one not in read:
-            changed.update({one.id} & containers)
-    return frozenset(changed)
 
 
 def file_version(file: str) -> FileVersion | None:

@@ -7,6 +7,7 @@ look-up for each name, and can be asked before a result is kept.
 
 from __future__ import annotations
 
+import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ from cascade_nb.graph.code.environment import (
     ASKING_FOR_PROGRAMS,
     is_asked,
 )
-from cascade_nb.graph.code.modules import FileVersion, file_version, resolved
+from cascade_nb.graph.code.modules import FileVersion, file_version, resolved, set_in
 from cascade_nb.graph.code.origin import (
     Origin,
     counts,
@@ -60,6 +61,7 @@ class CodeSnapshot:
         certain: whether nothing of it can be changed in place, as a list can; only then `holds`
             says all there is to say of names.
         files: of modules that bodies import themselves, maybe for the first time.
+        wholes: the names of these modules, and of those that a function holds as objects.
         is_of_functions: whether it is of few functions and small constants alone.
         glances: at what of it can be changed in place, except for tables.
     """
@@ -71,6 +73,7 @@ class CodeSnapshot:
         self._large: list[tuple[Callable[[str, Any], Any], str, Callable[[], Any]]] = []
         self._codes: list[tuple[types.FunctionType, Any, Any, Any]] = []
         self.files: list[str] = []
+        self.wholes: list[str] = []
         self.glances: list[Glance] = []
         self._stamps: list[FileVersion | None] | None = None
         self._seen: set[object] = set()
@@ -102,6 +105,22 @@ class CodeSnapshot:
         """What it leads to that is no code, as it is now: to be compared with another's."""
         named = (value for _, _, value in self._names if not is_code(value))
         return [content_stamp(value) for value in (*named, *(one.value for one in self.glances))]
+
+    def set_since(self) -> list[str]:
+        """What of it stands in modules and was set there by somebody to something else than their
+        files say, as ``module.name``. Not for the loop.
+        """
+        read: dict[str, set[str]] = {}
+        for get, name, *_ in (*self._names, *self._large):
+            space: Any = getattr(get, "__self__", None)
+            if type(space) is dict and space is not sys.modules["__main__"].__dict__:
+                read.setdefault(str(space.get("__name__")), set()).add(name)
+        return [
+            f"{module}.{name}"
+            for module in dict.fromkeys([*read, *self.wholes])
+            for name in set_in(module)
+            if module in self.wholes or name in read[module]  # of a whole it is looked up late
+        ]
 
     @staticmethod
     def may_be_quick(task: AnyTask) -> bool:
@@ -176,7 +195,9 @@ class CodeSnapshot:
         if not _ASKING.isdisjoint(function.__code__.co_names):
             self.certain = False  # what stands in the environment is looked up when it runs
         for value in _held(function):
-            self.certain = self.certain and not isinstance(value, types.ModuleType)
+            if isinstance(value, types.ModuleType):
+                self.certain = False
+                self.wholes.append(value.__name__)
             self._look(value)
         references, imports = names_in(function.__code__)
         for names in references:
@@ -191,6 +212,7 @@ class CodeSnapshot:
                 file = file_of_module(name)
                 if file is not None:
                     self.files.append(file)
+                    self.wholes.append(name)
 
     def _class(self, cls: type) -> None:
         origin = origin_of_module(str(cls.__module__))

@@ -1,10 +1,16 @@
-"""Digests source text without comments, docstrings, layout and annotations."""
+"""Reads source text: digests it without comments, docstrings, layout and annotations, and says what
+the text of a module binds.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
-from typing import Final
+import contextlib
+import dis
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.values.atoms import ATOMS, digest, frame, text
 
@@ -17,6 +23,31 @@ _TYPES: Final = frozenset({"annotation", "returns"})
 _KEEPS: Final = frozenset(
     {"partial", "partialmethod", "dict", "append", "add", "insert", "setdefault", "setattr", "put"}
 )
+
+# With these a module may bind any name itself.
+_BINDING: Final = re.compile(
+    r"\b((globals|vars|locals)\(\)|(setattr|exec)\(|sys\.modules|__dict__\b|import \*)"
+)
+_WORKED_OUT: Final = frozenset(
+    {"RESUME", "LOAD_CONST", "LOAD_SMALL_INT", "RETURN_VALUE", "RETURN_CONST"}
+)
+_READING: Final = frozenset({"get", "items", "keys", "values", "copy", "index", "count"})
+
+
+class Written(NamedTuple):
+    """What the text of a module, or of a class in it, binds once and does not change itself.
+
+    Attributes:
+        values: of the names that are bound to a literal.
+        functions: names of functions without decorators.
+        classes: what stands in the classes without decorators.
+        names: all that it binds.
+    """
+
+    values: Mapping[str, Any]
+    functions: frozenset[str]
+    classes: Mapping[str, Written]
+    names: frozenset[str]
 
 
 def function_digest(node: Function) -> bytes:
@@ -147,3 +178,99 @@ def _typed(node: ast.AST, field: str, typed: bool) -> bool:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return bool(node.decorator_list) and field in ("args", "returns")
     return typed and not isinstance(node, ast.Lambda)
+
+
+def written_in(tree: ast.Module, source: str) -> Written | None:
+    """What the text of a module binds; None where it may bind anything.
+
+    Args:
+        tree: of the module.
+        source: its text.
+    """
+    return None if _BINDING.search(source) else _written(tree, _changed_in(tree))
+
+
+def _written(scope: ast.Module | ast.ClassDef, changed: frozenset[str]) -> Written:
+    bound = Counter(_bound_in(scope.body))
+    values: dict[str, Any] = {}
+    functions: set[str] = set()
+    classes: dict[str, Written] = {}
+    for one in scope.body:
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if one.decorator_list or bound[one.name] > 1 or one.name in changed:
+                continue
+            if isinstance(one, ast.ClassDef):
+                classes[one.name] = _written(one, changed)
+            else:
+                functions.add(one.name)
+        targets = one.targets if isinstance(one, ast.Assign) else [getattr(one, "target", None)]
+        expression = one.value if isinstance(one, ast.Assign | ast.AnnAssign) else None
+        if expression is None:
+            continue
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        with contextlib.suppress(ValueError, TypeError, RecursionError, MemoryError):
+            values.update(
+                (name, _constant(expression))
+                for name in names
+                if bound[name] == 1 and name not in changed
+            )
+    return Written(values, frozenset(functions), classes, frozenset(bound) | changed)
+
+
+def _constant(expression: ast.expr) -> Any:
+    """What an expression without a name is.
+
+    Raises:
+        ValueError: it is none of literals and sums of them that the compiler works out.
+    """
+    with contextlib.suppress(ValueError):
+        return ast.literal_eval(expression)
+    code = compile(ast.Expression(expression), "", "eval")
+    if not _WORKED_OUT.issuperset(one.opname for one in dis.get_instructions(code)):
+        raise ValueError("it has to be computed")
+    return eval(code, {})  # noqa: S307 - it is a constant
+
+
+def _bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
+    """The names that a scope binds, as often as it does."""
+    todo = [*body]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield one.name
+        elif isinstance(one, ast.alias):
+            yield one.asname or one.name.partition(".")[0]
+        elif isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load):
+            yield one.id
+        else:
+            for name in ("name", "rest"):  # an exception's, what a pattern captures
+                if isinstance(found := getattr(one, name, None), str):
+                    yield found
+            todo += [] if isinstance(one, ast.Lambda) else ast.iter_child_nodes(one)
+
+
+def _changed_in(tree: ast.Module) -> frozenset[str]:
+    """The names that functions of a module bind, and those of containers that it may change."""
+    changed: set[str] = set()
+    read: set[ast.AST] = set()
+    for one in ast.walk(tree):
+        if isinstance(one, ast.Global):
+            changed.update(one.names)
+        elif isinstance(one, ast.Subscript | ast.Attribute):
+            if isinstance(one, ast.Attribute) or isinstance(one.ctx, ast.Load):
+                read.update({one.value} if getattr(one, "attr", "get") in _READING else ())
+        elif isinstance(one, ast.For | ast.AsyncFor | ast.comprehension):
+            read.add(one.iter)
+        elif isinstance(one, ast.Compare):
+            read.update(one.comparators)
+    containers: set[str] = set()
+    for one in ast.walk(tree):
+        if isinstance(one, ast.Assign | ast.AnnAssign) and isinstance(
+            one.value, ast.List | ast.Dict | ast.Set
+        ):
+            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
+            containers.update(target.id for target in targets if isinstance(target, ast.Name))
+    for one in ast.walk(tree):
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load) and one not in read:
+            changed.update({one.id} & containers)
+    return frozenset(changed)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import decimal
+import importlib
 import io
 import json
 import logging
@@ -249,6 +250,39 @@ def test_a_task_that_cannot_go_is_refused_before_anything_starts(
     with pytest.raises(UsageError, match=r"guarded cannot run in a process: `guard`, of `guarded`"):
         engine.start(guarded(first())).result()
     assert not ran.exists()
+
+
+@pytest.mark.parametrize("how", ["named", "called", "of_a_class", "imported", "held"])
+def test_what_was_set_in_a_module_is_not_passed_over_there(
+    engine: Engine, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    (tmp_path / "settings_here.py").write_text(
+        "RATE = OTHER = 2 - 1\nMOST = 1\ndef rate(): return RATE\nclass Model:\n    depth = 1\n"
+    )
+    (tmp_path / "user_here.py").write_text(
+        "import settings_here as settings\n"
+        "def named(x): return settings.RATE + x\n"
+        "def called(x): return settings.rate() + x\n"
+        "def of_a_class(x): return settings.Model.depth + x\n"
+        "def imported(x):\n    import settings_here\n    return settings_here.RATE + x\n"
+        "def held(x, settings=settings): return settings.RATE + x\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings: Any = importlib.import_module("settings_here")
+    task = cs.task(getattr(importlib.import_module("user_here"), how))
+    try:
+        assert engine.start(task(1)).result() == 2
+        if how not in ("imported", "held"):  # which have all of it
+            settings.MOST = 5
+            assert engine.start(task(2)).result() == 3
+        settings.RATE = settings.Model.depth = 2
+        one = "Model" if how == "of_a_class" else "RATE"
+        words = f"{how} cannot run in a process: somebody has set .*settings_here.{one}.* anew"
+        with pytest.raises(UsageError, match=words):
+            engine.start(task(1)).result()
+        assert engine.start(task(1), on="threads").result() == 3
+    finally:
+        del sys.modules["settings_here"], sys.modules["user_here"]
 
 
 def test_a_resource_of_this_process_stays_here(engine: Engine) -> None:
