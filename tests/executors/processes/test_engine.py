@@ -268,8 +268,9 @@ def test_what_was_set_in_a_module_is_not_passed_over_there(
         "def held(x, settings=settings): return settings.RATE + x\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    settings: Any = importlib.import_module("settings_here")
-    task = cs.task(getattr(importlib.import_module("user_here"), how))
+    both: Iterator[Any] = map(importlib.import_module, ("settings_here", "user_here"))
+    settings, user = both
+    task = cs.task(getattr(user, how))
     try:
         assert engine.start(task(1)).result() == 2
         if how not in ("imported", "held"):  # which have all of it
