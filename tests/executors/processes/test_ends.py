@@ -443,13 +443,47 @@ def test_suspended_processes_end_with_the_one_that_started_them_too() -> None:
     script.stdin.write("now\n")
     script.stdin.flush()
     assert script.stdout.readline() == "suspended\n"
-    # The system lets go what stands still when it is orphaned, and not what is only about to.
     until(lambda: all(psutil.Process(pid).status() == psutil.STATUS_STOPPED for pid in pids))
     script.kill()
     script.wait()
     script.stdout.close()
     script.stdin.close()
     until(lambda: not any(map(is_running, pids)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere SIGHUP alone lets them go")
+def test_suspended_processes_end_where_nothing_lets_them_go_on() -> None:
+    script = subprocess.Popen(
+        [sys.executable, "-c", ORPHANS, "suspend"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert script.stdout is not None
+    assert script.stdin is not None
+    pids = [int(script.stdout.readline()) for _ in range(2)]
+    # The system sends SIGHUP and SIGCONT to what stands still and has nobody outside any more; not
+    # while one of a group has a parent elsewhere, nor where the end comes before the standstill.
+    keepers = [
+        subprocess.Popen(
+            ["sleep", "600"],
+            preexec_fn=partial(os.setpgid, 0, pid),  # noqa: PLW1509 - 3.10 has no other way
+        )
+        for pid in pids
+    ]
+    try:
+        script.stdin.write("now\n")
+        script.stdin.flush()
+        assert script.stdout.readline() == "suspended\n"
+        script.kill()
+        script.wait()
+        until(lambda: not any(map(is_running, pids)))
+    finally:
+        for keeper in keepers:
+            keeper.kill()
+            keeper.wait()
+        script.stdout.close()
+        script.stdin.close()
 
 
 def test_processes_end_with_the_one_that_started_them_however_that_ends() -> None:
