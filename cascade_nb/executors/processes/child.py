@@ -87,7 +87,7 @@ def main(fd: int, board: int, linger: float) -> None:
     calls = 0
     try:
         link.send(READY, [str(os.getpid()).encode()])
-        while _comes(link, linger):
+        while _comes(link, linger if calls else None):  # the first call is what it was started for
             message = link.receive()
             if modules.are_stale():
                 break
@@ -106,7 +106,7 @@ def main(fd: int, board: int, linger: float) -> None:
         link.close()
 
 
-def _comes(link: Link, linger: float) -> bool:
+def _comes(link: Link, linger: float | None) -> bool:
     return bool(select.select([link], [], [], linger)[0])
 
 
