@@ -84,7 +84,7 @@ def test_texts_of_others_are_text_and_a_signal_has_no_form(panel: PanelPage) -> 
         questions=[asked(evil, str, evil), asked("a message on plant/ready", name="r", topic="p/r")]
     )
     assert panel.panel.locator(".cs-asks").first.text_content() == evil
-    assert panel.page.title() == "panel"
+    assert panel.page.title().endswith("panel")
     assert panel.panel.locator(".cs-questions img").count() == 0
     second = panel.panel.locator(".cs-question").nth(1)
     expect(second).to_contain_text("waits for a message on plant/ready")
@@ -105,7 +105,7 @@ def test_hundreds_of_hostile_questions_names_and_answers_are_text_and_run_nothin
         assert shown.evaluate_all("all => all.map(one => one.textContent)") == part
     panel.panel.locator(".cs-question").last.locator("button").last.click()
     assert panel.sent("answer")[0]["value"] == texts[-1]
-    assert panel.page.title() == "panel"
+    assert panel.page.title().endswith("panel")
     assert panel.panel.locator(".cs-questions img, .cs-questions svg, script").count() == 0
 
 
