@@ -338,6 +338,16 @@ def test_imports_below_one_name_are_all_in_the_module(here: Notebook) -> None:
         ),
         pytest.param(
             [
+                "import random",
+                "%%cascade -q\ndef g(n): return random.random() + n",
+                "%%cascade -q\nx = g(1)  # drawn\nys = g.map(\n    n=[1, 1],\n)",
+                "%%cascade -q\nx = f(x)\nz = g(1)",
+            ],
+            "x = g(1).named('x.1')  # drawn|).named('ys')|x = f(x)|z = g(1).named('z')",
+            id="draws, each of which is another",
+        ),
+        pytest.param(
+            [
                 "import logging, logging.handlers as p",
                 "logging.setLogRecordFactory(logging.LogRecord)",
                 "%%cascade -q\ndef g(): return p.DEFAULT_UDP_LOGGING_PORT\nx = g()",

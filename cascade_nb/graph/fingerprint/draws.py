@@ -17,6 +17,11 @@ from cascade_nb.model.lazy.any_task import AnyTask
 _CHANCE: Final = "draws random numbers"
 
 
+def draws(task: AnyTask) -> bool:
+    """Whether a task draws random numbers that nothing fixes."""
+    return _CHANCE in effects_of(task).doubts
+
+
 class Draws:
     """The equal calls of one graph.
 
@@ -56,5 +61,5 @@ class Draws:
         assert node.task is not None, "only a task's code does anything"
         by_chance = self._by_chance.get(node.task)
         if by_chance is None:
-            by_chance = self._by_chance[node.task] = _CHANCE in effects_of(node.task).doubts
+            by_chance = self._by_chance[node.task] = draws(node.task)
         return b"named" + text(node.name) if by_chance and node.name is not None else b""

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import UsageError
+from cascade_nb.graph.fingerprint.draws import draws
 from cascade_nb.graph.values.short_repr import short_repr
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.export.cells import has_annotations_as_texts, run_cells
 from cascade_nb.notebook.export.module_text import ModuleText, module_text, rank_of
 from cascade_nb.notebook.export.needed import Needed
-from cascade_nb.notebook.export.statements import statements_of
+from cascade_nb.notebook.export.statements import Statement, statements_of
 from cascade_nb.notebook.export.tests_text import TestsText
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.workspace.layers import is_second_name, may_hold_lazy
@@ -78,7 +81,8 @@ def drafted(session: Session, name: str, wanted: list[str]) -> Draft:
     future = has_annotations_as_texts(session)
     params = _params(session, list(values.values()))
     tests = TestsText(name, {end: _needed_values(session, values[end]) for end in ends if values})
-    module = module_text(title, needed.chosen, kept & tasks.keys(), ends, future)
+    called = _called(here, needed.chosen)
+    module = module_text(title, needed.chosen, kept & tasks.keys(), ends, future, called)
     return Draft(
         list(needed.problems),
         module,
@@ -128,6 +132,26 @@ def _read(here: Workspace, owners: Mapping[str, Sequence[str]]) -> dict[tuple[st
                     found[layer.cell.label, read.name] = read.cell.label
             seen.add(id(lazy))
     return found
+
+
+def _called(here: Workspace, statements: Sequence[Statement]) -> dict[Statement, str]:
+    """What the nodes are called that count by their names: those that draw random numbers."""
+    layers = [it for chain in here.chains.values() for it in chain if it.meaning is not None]
+    drawn = {
+        (layer.cell.label, layer.name): here.name_of(layer.meaning.whole)
+        for layer in layers
+        if layer.meaning is not None and _draws(layer.meaning.whole)
+    }
+    called: dict[Statement, str] = {}
+    for one in statements:
+        found = [drawn.get((one.cell.label, name)) for name in one.binds]
+        if len(found) == 1 and found[0] is not None:
+            called[one] = found[0]
+    return called
+
+
+def _draws(lazy: Lazy) -> bool:
+    return isinstance(lazy, LazyResult | MappedLazyResult) and draws(lazy.task)
 
 
 def _params(session: Session, values: list[Any]) -> list[Param]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Final, NamedTuple
 
-from cascade_nb.notebook.cells.needed_lines import python_lines
+from cascade_nb.notebook.cells.needed_lines import parsed, python_lines
 from cascade_nb.notebook.export.statements import FUNCTIONS, Statement
 from cascade_nb.notebook.roles.top_level import is_explicit
 
@@ -52,6 +52,7 @@ def module_text(
     tasks: Collection[str],
     ends: Sequence[str],
     future: bool,
+    called: Mapping[Statement, str],
 ) -> ModuleText:
     """The text of a module.
 
@@ -61,6 +62,7 @@ def module_text(
         tasks: the names of functions that are tasks.
         ends: the nodes that no other reads.
         future: whether its annotations are texts.
+        called: of statements that bind one node, what this is called where that counts.
     """
     body = [one for one in statements if not one.is_import]
     imports = list(dict.fromkeys(one.text for one in statements if one.is_import))
@@ -73,7 +75,8 @@ def module_text(
     for one in body:
         if isinstance(one.node, (*FUNCTIONS, ast.ClassDef)):
             lines += ["", ""]
-        text = python_lines(_decorated(one, tasks, package))
+        said = _decorated(one, tasks, package)
+        text = python_lines(_named(said, called[one]) if one in called else said)
         places.update(dict.fromkeys(range(len(lines) + 1, len(lines) + len(text) + 1), one))
         lines += text
         if isinstance(one.node, (*FUNCTIONS, ast.ClassDef)):
@@ -117,6 +120,18 @@ def _decorated(one: Statement, tasks: Collection[str], package: str) -> str:
         first = one.first_line_of(function)
         indent = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
         lines.insert(first, f"{indent}@{package}.task")
+    return "\n".join(lines)
+
+
+def _named(text: str, name: str) -> str:
+    """An assignment to one name, whose value says what it is called."""
+    value = next((getattr(one, "value", None) for one in parsed(text).body), None)
+    if not isinstance(value, ast.Call) or value.end_lineno is None:
+        return text
+    lines = python_lines(text)
+    last = lines[value.end_lineno - 1].encode()
+    before, after = last[: value.end_col_offset], last[value.end_col_offset :]
+    lines[value.end_lineno - 1] = f"{before.decode()}.named({name!r}){after.decode()}"
     return "\n".join(lines)
 
 
