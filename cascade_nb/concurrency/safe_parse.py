@@ -37,7 +37,7 @@ def parse(source: str | bytes, mode: str = "exec") -> Any:
     return safely(lambda: ast.parse(source, mode=mode))
 
 
-def literal(source: str) -> Any:
+def literal(source: str | ast.expr) -> Any:
     """`ast.literal_eval`, as safe as `parse`.
 
     Raises:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pexpect
+import psutil
 import pytest
 from rich.console import Console
 
@@ -134,6 +135,8 @@ def test_how_a_run_ended_is_heard_of_a_process_that_ends_with_it(
         child = command(here, "watch", "1", "--every", "30s")
         assert child.stdout is not None
         assert "Running 1 task" in child.stdout.readline()
+        # What it has said it asked before; what it asks now is to be told of the end.
+        until(lambda: psutil.Process(child.pid).net_connections("unix"))
         go.touch()
         out, err = child.communicate(timeout=60)
         script.wait(60)

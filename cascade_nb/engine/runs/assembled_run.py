@@ -10,7 +10,7 @@ from typing import Any
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.asking.questions import Questions
 from cascade_nb.engine.body_context import at_end, current_runs, nodes_above
-from cascade_nb.engine.core.driven_run import Edited
+from cascade_nb.engine.core.driven_run import Edited, InFlight
 from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.run_core import RunCore
 from cascade_nb.engine.dispatch.admission import Admission
@@ -194,14 +194,7 @@ class AssembledRun(RunOnClusters):
             self._give_back_figures()
             self._give_back_figures = None
 
-    # Its attempts, under the lock.
-
-    def wake_resting(self) -> None:
-        """Have every task that rests at a checkpoint look again."""
-        self.resting.notify_all()
-        for attempt in self.in_flight.values():
-            if attempt.resting:
-                attempt.wake_up()
+    # Its attempts, under the lock, and what these have started.
 
     def pause_came(self) -> None:
         """There is another pause: what can be suspended stands still from now on."""
@@ -223,3 +216,11 @@ class AssembledRun(RunOnClusters):
         """Whether an attempt that counts has not ended."""
         in_flight = any(not attempt.abandoned for attempt in self.in_flight.values())
         return in_flight or self.inline is not None
+
+    def cancel_nested(
+        self, reason: str, of: InFlight | None = None, within: float | None = None
+    ) -> None:
+        """End the runs that its tasks have started, or that one attempt has."""
+        for run, attempt in list(self.nested.items()):
+            if of is None or attempt is of:
+                run.cancel(reason, within=within)

@@ -14,7 +14,6 @@ from typing import Any
 
 from cascade_nb.concurrency.threads import drop_aside, run_in_thread
 from cascade_nb.engine.core.changes import Ended, UserCode
-from cascade_nb.engine.core.driven_run import InFlight
 from cascade_nb.engine.core.run_state import UNREAD
 from cascade_nb.engine.core.scheduler import READY
 from cascade_nb.engine.dispatch.dispatched_run import Started
@@ -138,6 +137,13 @@ class RunDriver(AssembledRun):
         self.saver.again()
         self.settle()
 
+    def wake_resting(self) -> None:
+        """Have every task that rests at a checkpoint look again."""
+        self.resting.notify_all()
+        for attempt in self.in_flight.values():
+            if attempt.resting:
+                attempt.wake_up()
+
     def stop_for_edits(self) -> None:
         """Start nothing new: the run goes on with another graph. Under the lock."""
         self.core.stop("edited")
@@ -156,14 +162,6 @@ class RunDriver(AssembledRun):
             self.wake_resting()
             self.cancel_nested(words, within=within)
 
-    def cancel_nested(
-        self, reason: str, of: InFlight | None = None, within: float | None = None
-    ) -> None:
-        """End the runs that its tasks have started, or that one attempt has."""
-        for run, attempt in list(self.nested.items()):
-            if of is None or attempt is of:
-                run.cancel(reason, within=within)
-
     # What follows.
 
     @contextlib.contextmanager
@@ -175,7 +173,8 @@ class RunDriver(AssembledRun):
                 self.settle()
             except BaseException as error:
                 self.break_off(error)
-            freed = self.core.results.take_freed()
+            results = self.core.results
+            freed = results.take_freed() if results.freed else []
         if freed and asyncio._get_running_loop() is not None:
             drop_aside(freed)
         del freed

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.concurrency.safe_parse import literal, safely
 from cascade_nb.graph.values.atoms import ATOMS, digest, frame, text
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -224,8 +225,8 @@ def _constant(expression: ast.expr) -> Any:
         ValueError: it is none of literals and sums of them that the compiler works out.
     """
     with contextlib.suppress(ValueError):
-        return ast.literal_eval(expression)
-    code = compile(ast.Expression(expression), "", "eval")
+        return literal(expression)
+    code = safely(lambda: compile(ast.Expression(expression), "", "eval"))
     if not _WORKED_OUT.issuperset(one.opname for one in dis.get_instructions(code)):
         raise ValueError("it has to be computed")
     return eval(code, {})  # noqa: S307 - it is a constant

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import datetime as dt
 import decimal
 import fractions
@@ -11,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
+from cascade_nb.concurrency.safe_parse import literal
 from cascade_nb.model.params.param import REQUIRED
 
 #: They are shown as they are made, behind their module.
@@ -76,7 +76,7 @@ class TestsText:
             self._imports.add(type(value).__module__)
             return f"{type(value).__module__}.{text}"
         try:
-            same = ast.literal_eval(text)
+            same = literal(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         return text if type(same) is type(value) and repr(same) == text else None
