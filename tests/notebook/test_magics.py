@@ -354,6 +354,7 @@ def test_resume_without_a_scope_means_the_only_pause(built: Notebook) -> None:
     built.ok("%cascade pause load\n%cascade pause total")
     text = built.ok("%cascade resume").text
     assert "everything was not paused; paused is task:load, task:total" in text
+    assert "other tasks were not paused" in built.ok("%cascade resume task:other").text
 
 
 def test_who_resumes_while_a_run_looks_at_edits_is_told_that_it_goes_on_by_itself(

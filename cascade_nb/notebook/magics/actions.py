@@ -176,7 +176,8 @@ def let_go(session: Session, given: Namespace, _awaited: bool) -> None:
         say(f"Nothing pauses {scope.words} any more: {looking_words(looking)}.")
     else:
         known = f"; paused is {stands}" if stands else ""
-        say(f"{scope.words} was not paused{known}.")
+        were = "were" if scope.kind in ("task", "from") else "was"
+        say(f"{scope.words} {were} not paused{known}.")
 
 
 def cap(session: Session, given: Namespace, _awaited: bool) -> None:
