@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine import Engine
+from cascade_nb.engine import Engine, Run
 from cascade_nb.testing import SpySubscriber
 from tests.engine.test_edits import Names
 from tests.engine.tools import started, until
@@ -83,6 +83,14 @@ def set_back(tasks: dict[str, Any]) -> None:
 EVERY = [*WRITERS, *LOOKED_AFTER, "last", "edited"]
 
 
+async def held_at_last(engine: Engine, lazy: Any, names: Names) -> Run:
+    """A run of which all is done but what is called last, which is paused."""
+    engine.pause("task:last")
+    run = engine.start(lazy, bindings=names)
+    await until(lambda: run.status.held == 1 and run.status.running == 0)
+    return run
+
+
 @pytest.fixture
 def tasks() -> dict[str, Any]:
     names = Cells().run(SOURCE).names
@@ -94,9 +102,7 @@ async def test_what_a_task_wrote_itself_is_no_edit_of_its_run(
     engine: Engine, spy: SpySubscriber, tasks: dict[str, Any], writer: str
 ) -> None:
     first = tasks[writer](10).named("first")
-    engine.pause("task:last")
-    run = engine.start(tasks["last"](first), bindings=Names())
-    await until(lambda: run.status.held == 1 and run.status.running == 0)
+    run = await held_at_last(engine, tasks["last"](first), Names())
     engine.edited()
     engine.resume("task:last")
     assert await run == ((11,), 1)
@@ -109,9 +115,7 @@ async def test_with_an_edit_of_something_else_it_is_not_done_twice_either(
     engine: Engine, spy: SpySubscriber, tasks: dict[str, Any], writer: str
 ) -> None:
     names, items = Names(), tasks[writer].map(x=[10, 20]).named("items")
-    engine.pause("task:last")
-    run = engine.start(tasks["last"](items, tasks[writer](30).named("one")), bindings=names)
-    await until(lambda: run.status.held == 1 and run.status.running == 0)
+    run = await held_at_last(engine, tasks["last"](items, tasks[writer](30).named("one")), names)
     tasks["names"]["K"] = 2
     engine.edited()
     engine.resume("task:last")
@@ -127,9 +131,7 @@ async def test_an_edit_of_the_task_itself_counts(
     engine: Engine, spy: SpySubscriber, tasks: dict[str, Any]
 ) -> None:
     first = tasks["rebinds"](10).named("first")
-    engine.pause("task:last")
-    run = engine.start(tasks["last"](first), bindings=Names())
-    await until(lambda: run.status.held == 1 and run.status.running == 0)
+    run = await held_at_last(engine, tasks["last"](first), Names())
     other = Cells().run("def rebinds(x):\n    global counter\n    counter += 1\n    return -x")
     tasks["rebinds"].fn.__code__ = other.names["rebinds"].__code__
     engine.edited()
@@ -187,9 +189,9 @@ async def test_what_the_user_sets_back_is_an_edit_of_all_that_reads_it(
 ) -> None:
     names, writer = tasks["names"], tasks["rebinds"]
     items = writer.map(x=[10, 20]).named("items")
-    engine.pause("task:last")
-    run = engine.start(tasks["last"](items, tasks["appends"](30).named("beside")), bindings=Names())
-    await until(lambda: run.status.held == 1 and run.status.running == 0)
+    run = await held_at_last(
+        engine, tasks["last"](items, tasks["appends"](30).named("beside")), Names()
+    )
     engine.editing()
     names["counter"] = to
     engine.edited()
@@ -205,9 +207,7 @@ async def test_a_cell_that_leaves_alone_what_tasks_changed_is_no_edit_of_it(
     engine: Engine, spy: SpySubscriber, tasks: dict[str, Any]
 ) -> None:
     first = tasks["rebinds"](10).named("first")
-    engine.pause("task:last")
-    run = engine.start(tasks["last"](first), bindings=Names())
-    await until(lambda: run.status.held == 1 and run.status.running == 0)
+    run = await held_at_last(engine, tasks["last"](first), Names())
     for _ in range(2):
         engine.editing()
         tasks["names"]["unrelated"] = 1

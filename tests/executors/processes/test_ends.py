@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import resource
@@ -420,79 +421,65 @@ def body(channel):
 ears = [Ear(), Ear()]
 for ear in ears:
     threading.Thread(target=executor.run, args=(body, (), ear), daemon=True).start()
-if len(sys.argv) > 1:
-    while sys.stdin.readline():
-        for ear in ears:
-            ear.process.suspend()
-        print("suspended", flush=True)
+while sys.stdin.readline():
+    for ear in ears:
+        ear.process.suspend()
+    print("suspended", flush=True)
 time.sleep(600)
 """
 
 
-def test_suspended_processes_end_with_the_one_that_started_them_too() -> None:
-    script = subprocess.Popen(
-        [sys.executable, "-c", ORPHANS, "suspend"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # as a kernel's is
-    )
-    assert script.stdout is not None
+@contextlib.contextmanager
+def orphans(**options: Any) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A script, and the two processes that it keeps busy; it is killed at the end."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", ORPHANS]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, **options) as script:
+        try:
+            assert script.stdout is not None
+            yield script, [int(script.stdout.readline()) for _ in range(2)]
+        finally:
+            script.kill()
+
+
+def suspend(script: subprocess.Popen[str]) -> None:
+    """Have it suspend its processes."""
     assert script.stdin is not None
-    pids = [int(script.stdout.readline()) for _ in range(2)]
+    assert script.stdout is not None
     script.stdin.write("now\n")
     script.stdin.flush()
     assert script.stdout.readline() == "suspended\n"
-    until(lambda: all(psutil.Process(pid).status() == psutil.STATUS_STOPPED for pid in pids))
-    script.kill()
-    script.wait()
-    script.stdout.close()
-    script.stdin.close()
+
+
+def test_suspended_processes_end_with_the_one_that_started_them_too() -> None:
+    with orphans(start_new_session=True) as (script, pids):  # as a kernel's is
+        suspend(script)
+        until(lambda: all(psutil.Process(pid).status() == psutil.STATUS_STOPPED for pid in pids))
     until(lambda: not any(map(is_running, pids)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere SIGHUP alone lets them go")
 def test_suspended_processes_end_where_nothing_lets_them_go_on() -> None:
-    script = subprocess.Popen(
-        [sys.executable, "-c", ORPHANS, "suspend"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert script.stdout is not None
-    assert script.stdin is not None
-    pids = [int(script.stdout.readline()) for _ in range(2)]
     # The system sends SIGHUP and SIGCONT to what stands still and has nobody outside any more; not
     # while one of a group has a parent elsewhere, nor where the end comes before the standstill.
-    keepers = [
-        subprocess.Popen(
-            ["sleep", "600"],
-            preexec_fn=partial(os.setpgid, 0, pid),  # noqa: PLW1509 - 3.10 has no other way
-        )
-        for pid in pids
-    ]
+    keepers: list[subprocess.Popen[bytes]] = []
     try:
-        script.stdin.write("now\n")
-        script.stdin.flush()
-        assert script.stdout.readline() == "suspended\n"
-        script.kill()
-        script.wait()
+        with orphans() as (script, pids):
+            for pid in pids:
+                join = partial(os.setpgid, 0, pid)
+                keeper = subprocess.Popen(["sleep", "600"], preexec_fn=join)  # noqa: PLW1509 - 3.10 has no other way
+                keepers.append(keeper)
+            suspend(script)
         until(lambda: not any(map(is_running, pids)))
     finally:
         for keeper in keepers:
             keeper.kill()
             keeper.wait()
-        script.stdout.close()
-        script.stdin.close()
 
 
 def test_processes_end_with_the_one_that_started_them_however_that_ends() -> None:
-    script = subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, text=True)
-    assert script.stdout is not None
-    pids = [int(script.stdout.readline()) for _ in range(2)]
-    script.kill()
-    script.wait()
-    script.stdout.close()
+    with orphans() as (_, pids):
+        pass
     until(lambda: not any(map(is_running, pids)))
 
 
