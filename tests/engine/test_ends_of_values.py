@@ -72,7 +72,11 @@ def targets(lane: str) -> dict[str, Callable[[], Any]]:
     def loop(left: int, value: Any) -> Any:
         return again.lazy(left - 1, Held()) if left else 1
 
+    def hand_on(n: int) -> Any:
+        return made.lazy(n)
+
     made, rows, reads, again = (task_for(lane, fn) for fn in (make, several, read, loop))
+    on = task_for(lane, hand_on)
     yes = task_for(lane, lambda x: True)
     return {
         "a chain": lambda: reads(made(reads(made(1)))),
@@ -81,6 +85,8 @@ def targets(lane: str) -> dict[str, Callable[[], Any]]:
         "many in one": lambda: reads(rows()),
         "what nobody reads": lambda: reads(1).after(made(3)),
         "a condition": lambda: reads(4).run_if(yes(made(4))),
+        "a continuation": lambda: reads(on(7)),
+        "a continuation that nobody reads": lambda: reads(1).after(on(8)),
         "a loop": lambda: again(5, made(5)),
         "tried again": lambda: reads(made(6)).with_retry(2),
     }
