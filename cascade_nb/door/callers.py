@@ -112,11 +112,13 @@ class SocketCaller:
         where it goes on, or the system does not say.
         """
         pid = self.place.rpartition("-")[2]
+        if not pid.isdecimal():
+            return None
         try:
             state = Path("/proc", pid, "stat").read_bytes().rpartition(b")")[2].split()[0]
         except (OSError, IndexError):
             return None
-        return int(pid) if pid.isdecimal() and state == b"T" else None
+        return int(pid) if state == b"T" else None
 
     def _connected(self) -> socket.socket:
         why = not_ours(self.path)

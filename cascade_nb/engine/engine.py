@@ -224,8 +224,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             graph = Graph((), (), target, {})
         place = None if on is None else self.executors.place(on)
         asked = checked_params(params), bindings, on_error, fresh, log, shares, place, priority
-        run = self.begin(graph, request := RunRequest(*asked), run_id)
-        self.given.update(request.params)  # what does not fit is not remembered
+        run = self.begin(graph, RunRequest(*asked), run_id)
+        self.given.update(run.request.params)  # what does not fit is not remembered
         return run
 
     def retry(self, run: Run) -> Run:
@@ -253,8 +253,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
                 for tell in Engine.on_begun:
                     tell(run)
                 run.begin_log()
-                spawn = partial(self._spawn, services, execution)
-                with_settings().run(services.portal.call, spawn)
+                with_settings().run(services.portal.call, partial(self._spawn, services, execution))
         return run
 
     def remember(self, timings: Mapping[str, tuple[int, float]]) -> None:
@@ -288,7 +287,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         """Cancel what runs, wait for its end, and let go of workers, state and connector."""
         for run in list(self.runs):
             run.cancel("the engine was closed")
-            await asyncio.wait([ended := asyncio.wrap_future(run._future)])
+            ended = asyncio.wrap_future(run._future)
+            await asyncio.wait([ended])
             ended.exception()  # heard, so that nobody reports it as never retrieved
         await self.loop_binding.there(self.supervisor.close())
         if self.journal_writer is not None:

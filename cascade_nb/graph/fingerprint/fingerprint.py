@@ -129,8 +129,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         encoder, fixed = self._encoder(), node.lazy.fixed
         placed = node.task.placed  # type: ignore[union-attr]
         found = [self._late(node, encoder, *placed({**fixed, **item})) for item in items]
-        apart = self._task(node.task).doubtful
-        return self._draws.items_apart(node, found) if apart else found
+        return self._draws.items_apart(node, found) if self._task(node.task).doubtful else found
 
     def _late(
         self, node: Node, encoder: Encoder, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -270,7 +269,8 @@ class Fingerprints(Sequence["Fingerprint | None"]):
 
     def given(self, index: int) -> list[tuple[str, Any]]:
         """Name and value of all that node `index` was given."""
-        node, lazy = (one := self._graph.nodes[index]), one.lazy
+        node = self._graph.nodes[index]
+        lazy = node.lazy
         if isinstance(lazy, LazyResult) and node.task is not None:
             return list(arguments(self._task(node.task), lazy.args, lazy.kwargs))
         if isinstance(lazy, MappedLazyResult):
