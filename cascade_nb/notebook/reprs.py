@@ -106,7 +106,7 @@ def show_run(session: Session, run: Run, open_panel: Callable[[Run], object]) ->
     elif session.shown_in == (run, running_cell(session.shell).number):
         return
     elif (widget := session.panels.get(run.id)) is not None:
-        display(widget)  # type: ignore[no-untyped-call]
+        widget.show()
     elif run.done() or asyncio._get_running_loop() is None:
         say(repr(run))
     else:

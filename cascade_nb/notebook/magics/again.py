@@ -38,7 +38,7 @@ def ask_whether_again(session: Session, going: Run, start: Callable[[], Any]) ->
     if panel is not None:
         panel.show_again()
     elif (widget := session.panels.get(going.id)) is not None:
-        display(widget)  # type: ignore[no-untyped-call]
+        widget.show()
     else:
         say(repr(going))
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Final
 
-from IPython.display import display
-
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
 from cascade_nb.notebook.kernel.task_output import TaskOutput
@@ -51,7 +49,7 @@ def show_panel(session: Session, given: Namespace, _awaited: bool) -> None:
     status = session.status_named(given.run)
     widget = session.panels.get(status.run_id)
     if widget is not None:
-        display(widget)  # type: ignore[no-untyped-call]
+        widget.show()
         return
     run = next((one for one in session.runs() if one.id == status.run_id), None)
     if run is None or is_headless() or open_panel(session, run) is None:

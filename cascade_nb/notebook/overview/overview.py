@@ -12,8 +12,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from IPython.display import display
-
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.constraint import TYPES
 from cascade_nb.control.holders import the_user
@@ -59,7 +57,7 @@ class Overview:
 
     def show(self) -> None:
         """Show it below the current cell, once more if it is shown already."""
-        display(self.widget)  # type: ignore[no-untyped-call]
+        self.widget.show()
         self._look()
 
     # ---- telling the browser ---------------------------------------------------------------------

@@ -20,4 +20,5 @@ class RunsWidget(SnapshotWidget):
     _css = RUNS_STYLE
 
     def __init__(self, snapshot: Callable[[], dict[str, Any]], listener: Listener) -> None:
-        super().__init__("Runs of this kernel (panel)", snapshot, listener)
+        again = "`%cascade panel` shows it anew, `%cascade status` says how runs are"
+        super().__init__("Runs of this kernel (panel)", again, snapshot, listener)

@@ -23,8 +23,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from IPython.display import display
-
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.notebook.kernel.ending import end_with_kernel
@@ -129,7 +127,7 @@ class Panel:
         self._cell = LaunchingCell()
         self._saved.show_again()
         if self.widget is not None:
-            display(self.widget)  # type: ignore[no-untyped-call]
+            self.widget.show()
 
     async def finished(self) -> None:
         """Wait until the run is over and everything that is saved says so."""
@@ -153,12 +151,11 @@ class Panel:
 
         catch_widgets()
         status = self.run.status
-        name = f"{status.title} · run {status.number} (panel)"
         self._desk = desk = Desk(self.run, self.output, self._cell, type(self).open)
         self._unfolding = unfolding = Unfolding(self.run, self._door)
         unfolding.put = lambda rendered, run: self._put_into_widget(rendered, run.graph)
         heard = PageMessages(self.run, self, self._door, desk, unfolding)
-        self.widget = PanelWidget(name, self._everything, heard.hear)
+        self.widget = PanelWidget(status.title, status.number, self._everything, heard.hear)
         # and not this panel's: they outlive the run
         desk.send = unfolding.send = self.widget.send
         self._clicks = clicks = ClickDelivery(self.widget.comm)
@@ -167,7 +164,7 @@ class Panel:
             clicks.undo,
             on_idle_interrupt(self._loop, lambda: self.run.cancel("interrupted")),
         ]
-        display(self.widget)  # type: ignore[no-untyped-call]
+        self.widget.show()
         self._arm()
 
     async def _draw(self, rendered: Rendered | None) -> None:

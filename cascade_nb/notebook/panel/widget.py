@@ -9,7 +9,9 @@ from typing import Any, Final
 import anywidget
 import ipywidgets
 import traitlets
+from IPython.display import display
 
+from cascade_nb.notebook.kernel.front_end import forgetful_page
 from cascade_nb.notebook.panel.source import PANEL_SOURCE
 from cascade_nb.text import carryable
 
@@ -35,6 +37,7 @@ class SnapshotWidget(anywidget.AnyWidget):
 
     Args:
         name: what a frontend without widgets shows.
+        again: what to type where it is gone, in words; see `forgetful_page`.
         snapshot: makes the snapshot.
         listener: is given the browser's custom messages, in whatever thread they come.
     """
@@ -42,13 +45,22 @@ class SnapshotWidget(anywidget.AnyWidget):
     snapshot = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self, name: str, snapshot: Callable[[], dict[str, Any]], listener: Listener
+        self, name: str, again: str, snapshot: Callable[[], dict[str, Any]], listener: Listener
     ) -> None:
         self._name = name
+        self._again = again
         self._make_snapshot = snapshot
         self._listener = listener
         super().__init__()
         self.on_msg(lambda _widget, content, _buffers: self._listener(content))
+
+    def show(self) -> None:
+        """Show it below the current cell, and where the page will forget it, what to type then."""
+        display(self)  # type: ignore[no-untyped-call]
+        page = forgetful_page()
+        if page is not None:
+            words = f"{page} forgets this when its page is loaded again: {self._again}."
+            display({"text/plain": words}, raw=True)  # type: ignore[no-untyped-call]
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """The synced state, with a snapshot of this moment where it is among what is asked for."""
@@ -72,6 +84,11 @@ class PanelWidget(SnapshotWidget):
         svg: the picture of the graph, set once for each topology; patches name what changed on it.
         displays: what tasks displayed, or None as long as nothing was.
         since: what became stale since the run was over, in a sentence.
+
+    Args:
+        title: of the run.
+        number: of the run.
+        snapshot, listener: as of every `SnapshotWidget`.
     """
 
     _esm = PANEL_SOURCE
@@ -81,6 +98,16 @@ class PanelWidget(SnapshotWidget):
     displays = traitlets.Instance(ipywidgets.Output, allow_none=True).tag(
         sync=True, **ipywidgets.widget_serialization
     )
+
+    def __init__(
+        self, title: str, number: int, snapshot: Callable[[], dict[str, Any]], listener: Listener
+    ) -> None:
+        again = (
+            f"`%cascade panel {number}` shows it anew, `%cascade status` says how the run is, and "
+            "`%cascade pause`, `resume` and `cancel` need no panel. Nor can it notify you there; "
+            "`cs.notify` does"
+        )
+        super().__init__(f"{title} · run {number} (panel)", again, snapshot, listener)
 
     def show_displays(self, bundles: tuple[dict[str, Any], ...]) -> None:
         """Show these display outputs, as nbformat has them, and no others."""

@@ -11,8 +11,6 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from IPython.display import display
-
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.errors import CascadeError
 from cascade_nb.graph.graph import Graph
@@ -43,7 +41,7 @@ class ParamsForm:
     async def show(self, graph: Graph | None) -> None:
         """Show it below the current cell, once more if it is shown already."""
         self._take_up(graph, await cost(self._session, graph))
-        display(self.widget)  # type: ignore[no-untyped-call]
+        self.widget.show()
 
     def _everything(self) -> dict[str, Any]:
         """For browsers that ask late."""

@@ -20,4 +20,5 @@ class ParamsWidget(SnapshotWidget):
     _css = FORM_STYLE
 
     def __init__(self, snapshot: Callable[[], dict[str, Any]], listener: Listener) -> None:
-        super().__init__("Parameters (form)", snapshot, listener)
+        again = "`%cascade params` shows it anew, `%cascade params NAME=VALUE` needs no form"
+        super().__init__("Parameters (form)", again, snapshot, listener)
