@@ -158,7 +158,9 @@ def test_a_loop_that_is_closed_in_the_middle_of_a_run_leaves_nothing_half_begun(
         loop.run_until_complete(begin(steps))
         for task in asyncio.all_tasks(loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
-            task.get_coro().close()  # one that has not begun, too
+            coroutine = task.get_coro()
+            assert coroutine is not None
+            coroutine.close()  # one that has not begun, too
         loop.close()
         del loop, task
         gc.collect()
