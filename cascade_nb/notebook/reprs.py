@@ -46,6 +46,9 @@ def show_lazy(session: Session, lazy: Lazy) -> None:
         return
     if not found.there:
         advice = advised_value(name, found.lasting, found.comes)
+        if name is None and found.comes is None:
+            said = f"{lazy.label}(…)" if lazy.label.isidentifier() else "…"
+            advice = f"{_call(session, said)} computes it"
         no_value = f"No value stands: {found.words}. {advice.replace('it is', 'It is', 1)}."
         say(f"{_described(session, lazy)}\n{no_value}")
         return
@@ -76,13 +79,17 @@ def ways_out(session: Session, lazy: Lazy | None) -> str:
     see `use_ways`.
     """
     name = (lazy is not None and _name(session, lazy)) or "…"
+    return (
+        f"{_call(session, name)} gives its value now; a task that is given it gets the value when "
+        "it is there; a function whose name begins with _ runs at once"
+    )
+
+
+def _call(session: Session, name: str) -> str:
+    """What runs it in a cell, where the package may have no name yet."""
     module = sys.modules["cascade_nb"]
     alias = next((n for n, value in session.shell.user_ns.items() if value is module), None)
-    call = f"{alias}.run({name})" if alias else f"`import cascade_nb as cs`, then cs.run({name}),"
-    return (
-        f"{call} gives its value now; a task that is given it gets the value when it is there; a "
-        "function whose name begins with _ runs at once"
-    )
+    return f"{alias}.run({name})" if alias else f"`import cascade_nb as cs`, then cs.run({name}),"
 
 
 def _name(session: Session, lazy: Lazy) -> str | None:

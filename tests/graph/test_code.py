@@ -285,6 +285,19 @@ def test_what_has_no_content_is_said_with_its_place(cells: Cells) -> None:
         assert "cannot be keyed" in code_key(connection).unkeyed[0]
 
 
+def test_a_lazy_value_under_a_global_name_has_no_key_and_as_a_default_it_is_an_argument(
+    cells: Cells,
+) -> None:
+    """With a key it would stand for whatever the name's call gives after an edit, too."""
+    cells.names["table"] = task(lambda: {"a": 1})()
+    cells.run("def f(k): return table[k]")
+    assert cells.key().unkeyed == (
+        "constant table (the lazy value lambda) cannot be keyed: it is not computed yet",
+    )
+    cells.run("def f(k, where=table): return where[k]", "del table")
+    assert cells.key().unkeyed == ()
+
+
 def test_tools_that_are_no_inputs_do_not_stand_in_the_way(cells: Cells) -> None:
     cells.names.update(lock=threading.Lock(), cache=weakref.WeakValueDictionary())
     cells.run(

@@ -152,6 +152,8 @@ def test_the_words_name_what_was_handed_on(ready: Notebook) -> None:
     assert "cs.run(x), gives its value now;" in text
     many = "hashlib.sha256(\n    x,\n)"
     assert "as `x` is here" in ready.run(many).text
+    written_in_python = "found = re.sub(\n    'a', 'b',\n    x,\n)"
+    assert "as `x` is here" in ready.run(written_in_python).text
     assert "as in `rows` here" in ready.run("rows = [x]\njson.dumps(rows)").text
     inside = "def hashed(value):\n    return hashlib.sha256(value)\nhashed(x)"
     assert "as `value` is here" in ready.run(inside).text

@@ -174,6 +174,29 @@ def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
     ]
 
 
+def test_a_call_runs_at_once_whose_name_a_function_of_an_earlier_cell_reads() -> None:
+    """Nothing waits for what a function finds under a global name."""
+    known: dict[str, Any] = {"__name__": "__main__"}
+    exec(
+        "def used(k): return k in table\n"
+        "def shadowed(rows): return rows + 1\n"
+        "class Model:\n    def fit(self): return len(data)\n",
+        known,
+    )
+    known["used"] = task(known["used"])
+
+    def at_once(source: str) -> dict[str, str]:
+        roles = roles_in(ast.parse(source), KNOWN.get, known)
+        return {ast.unparse(call): why for call, why in roles.at_once.items()}
+
+    assert at_once("table = other(1)") == {
+        "other(1)": "`used` reads it as `table` and is not given it"
+    }
+    assert list(at_once("a, data = other(2)")) == ["other(2)"]
+    assert at_once("rows = other(1)\nmore = other(rows)") == {}
+    assert at_once("def used(k): return k\ntable = other(1)") == {}
+
+
 @pytest.mark.parametrize(
     ("source", "calls"),
     [
@@ -204,8 +227,14 @@ def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
         ("y = cat(other(1))", ["other(1)"]),
         ("import pandas as pd\nt = pd.read('f')\nt.loc[0, 'a'] = other(1)", ["other(1)"]),
         ("b = other(1)\ndef f(x): return x + b\ny = f(2)\nprint(y)", ["f(2)", "other(1)"]),
+        ("b = other(1)\ndef f(x): return x + b\ny = f(2)", ["other(1)"]),
+        ("def f(x): return x in b\nb = other(1)", ["other(1)"]),
+        ("def f(x): return [x for x in b if x]\nb = other(1)", ["other(1)"]),
         # nodes stay nodes
-        ("b = other(1)\ndef f(x): return x + b\ny = f(2)", []),
+        ("def f(x): return other.lazy(x, b)\nb = other(1)", []),
+        ("def f(x): return [x, b]\nb = other(1)", []),
+        ("def f(b): return b + 1\nb = other(1)", []),
+        ("def f(x):\n    b = x\n    return b + 1\nb = other(1)", []),
         ("import collections\nd = collections.defaultdict(list)\nd['a'] = other(1)", []),
         ("d = dict(a=1)\nd['a'] = other(1)\nxs[0] = other(2)", []),
         ("y = other(1)\nmath.title('y')", []),

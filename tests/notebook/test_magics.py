@@ -76,7 +76,10 @@ def test_a_lazy_value_says_what_it_is_and_how_to_run_it(built: Notebook) -> None
     text = built.ok("report").text
     assert "report = total, which reads raw\nNo value stands: its result is not" in text
     assert "`%cascade run report` computes it." in text
-    assert "memory. cs.run(…) computes it." in built.ok("load(3)").text
+    unnamed = built.ok("load(3)").text
+    assert "memory. `import cascade_nb as cs`, then cs.run(load(…)), computes it." in unnamed
+    built.ok("import cascade_nb as flow")
+    assert "memory. flow.run(load(…)) computes it." in built.ok("load(3)").text
     in_a_list = built.ok("[report]").text
     assert "[report = total, which reads raw; `%cascade run report` computes it]" in in_a_list
     assert "now = load" in built.ok("%%cascade --quiet\nnow = load(3)\nnow").text

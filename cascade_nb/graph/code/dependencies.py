@@ -21,12 +21,13 @@ from cascade_nb.graph.code.origin import (
     origin_of_namespace,
 )
 from cascade_nb.graph.code.reflection import Reflection, identity_bytes
-from cascade_nb.graph.code.source import Facts, decorators_of, defaults_of, facts_of
+from cascade_nb.graph.code.source import Facts, decorators_of, facts_of
 from cascade_nb.graph.code.targets import SET_BY_PYTHON, put_on_tables, reads_of, target_of
 from cascade_nb.graph.code.titles import (
     Label,
     Labels,
     constant_label,
+    defaults_of,
     label_of,
     plain_of,
     set_on_task,
@@ -34,7 +35,7 @@ from cascade_nb.graph.code.titles import (
     wrapped_chain,
     written_name,
 )
-from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
+from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, not_computed, text
 from cascade_nb.graph.values.code_objects import is_code
 from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.graph.values.short_repr import ValueSnapshot, value_snapshot
@@ -71,8 +72,7 @@ class CodeWalk:
         self._modules: dict[str, Label] = {}
         self._constants: dict[tuple[int, str], Label] = {}
         self._todo: deque[tuple[Label, Any]] = deque()
-        # a lazy value in code is a default; what a call really gets is among its arguments
-        self._encoder = Encoder(self._hold, lambda lazy: frame(b"L", text(type(lazy).__name__)))
+        self._encoder = Encoder(self._hold, not_computed)
         self.environment, self.reflection = EnvironmentReads(), Reflection()
         self._ignored: frozenset[str] = frozenset()
         # What was set on tasks beside what a task has, by the id of their function.

@@ -340,11 +340,3 @@ def _ours(thing: Any) -> bool:
     of_module = isinstance(thing, types.ModuleType)
     name = thing.__name__ if of_module else getattr(thing, "__module__", "")
     return str(name).partition(".")[0] == _THIS_PACKAGE
-
-
-def defaults_of(function: types.FunctionType) -> dict[str, Any]:
-    """The defaults of a function's parameters, by their names."""
-    positional = function.__code__.co_varnames[: function.__code__.co_argcount]
-    defaults = function.__defaults__ or ()
-    named = dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
-    return {**named, **(function.__kwdefaults__ or {})}

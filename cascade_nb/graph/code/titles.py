@@ -13,6 +13,8 @@ import types
 from typing import Any, Final
 
 from cascade_nb.graph.code.origin import CodeOwner, Origin, origin_of, qualified_name
+from cascade_nb.model.containers.containers import holds
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Resource
 from cascade_nb.model.tasks.task import Task
 
@@ -135,3 +137,14 @@ def _numbered(wanted: str, taken: set[str]) -> str:
 
 def _name(thing: Any) -> str:
     return qualified_name(thing).replace(".<locals>", "")
+
+
+def defaults_of(function: types.FunctionType) -> dict[str, Any]:
+    """The defaults of a function's parameters, by their names, but for those in which a lazy value
+    stands: what a call really gets in its place is among its arguments.
+    """
+    positional = function.__code__.co_varnames[: function.__code__.co_argcount]
+    defaults = function.__defaults__ or ()
+    named = dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
+    named |= function.__kwdefaults__ or {}
+    return {name: value for name, value in named.items() if not holds(value, Lazy)}

@@ -6,9 +6,8 @@ import dataclasses
 from typing import Any, NewType
 
 from cascade_nb.graph.code.code_key import reference
-from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, type_in_words
+from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, not_computed, type_in_words
 from cascade_nb.graph.values.encoder import Encoder
-from cascade_nb.model.lazy.lazy import Lazy
 
 # Canonical bytes where those are short, else a digest under a tag: at most about 70 bytes.
 ContentKey = NewType("ContentKey", bytes)
@@ -57,7 +56,7 @@ def content_key(value: Any) -> ContentKey | Unkeyed:
     atom = ATOMS.get(type(value))
     if atom is not None:
         return ContentKey(atom(value))
-    return key_with(Encoder(reference, _not_computed), value)
+    return key_with(Encoder(reference, not_computed), value)
 
 
 def key_with(encoder: Encoder, value: Any) -> ContentKey | Unkeyed:
@@ -72,7 +71,3 @@ def whole(value: Any, error: CannotKeyError) -> str:
     """`value` with what in it is in the way: "a socket", "a list with a socket in it"."""
     kind = type_in_words(value)
     return kind if error.what == kind else f"{kind} with {error.what} in it"
-
-
-def _not_computed(value: Lazy) -> bytes:
-    raise CannotKeyError(f"the lazy value {value.label}", "it is not computed yet")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 DIGEST_SIZE: Final = 16
 _DIGESTED: Final = b"\xff"  # where the size of a short payload would stand
@@ -29,6 +29,11 @@ class CannotKeyError(Exception):
         super().__init__(f"{what}: {why}")
         self.what = what
         self.why = why
+
+
+def not_computed(value: Any) -> NoReturn:
+    """What stands for a lazy value where nothing can, as among the names that code reads."""
+    raise CannotKeyError(f"the lazy value {value.label}", "it is not computed yet")
 
 
 def digest(data: Any) -> bytes:

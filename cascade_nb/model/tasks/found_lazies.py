@@ -97,7 +97,9 @@ def _handed_on(step: TracebackType) -> Iterator[tuple[str, Any]]:
     """
     frame = step.tb_frame
     found = list(dis.get_instructions(frame.f_code))
-    failed = next((one for one in found if one.offset == step.tb_lasti), None)
+    # A call of a function in Python stands at one of its cache entries, behind the instruction.
+    begun = [one for one in found if one.offset <= step.tb_lasti]
+    failed = begun[-1] if begun else None
     first, last = _span_of(failed, step.tb_lineno)
     line = 0
     for one, following in zip(found, [*found[1:], None], strict=True):

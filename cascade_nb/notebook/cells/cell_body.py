@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.safe_parse import safely
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.model.lazy.refusals import refusals_noted
+from cascade_nb.model.lazy.refusals import refusals_noted, ways_out_of
 from cascade_nb.model.tasks.partial import PartialTask
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.helpers import Helpers
@@ -68,7 +68,7 @@ class Body:
         if shell.ast_node_interactivity == "last_expr_or_assign":
             tree.body += _assigned_last(tree.body)
         look = shell.user_ns.get
-        roles = roles_in(tree, look)
+        roles = roles_in(tree, look, shell.user_ns)
         self._uses_tasks = any(
             isinstance(look(name), (Lazy, Task, PartialTask)) for name in names_loaded(tree)
         )
@@ -128,6 +128,13 @@ class Body:
         given += [
             f"In the class `{name}` tasks are plain functions: `{'`, `'.join(sorted(tasks))}`."
             for name, tasks in self._roles.classes.items()
+        ]
+        given += [
+            f"`{name}` reads `{read}`, which is not computed yet and is no argument of it: "
+            f"{ways_out_of(lazy)}."
+            for name, names in self._roles.reads.items()
+            for read in sorted(names)
+            if isinstance(lazy := self._shell.user_ns.get(read), Lazy)
         ]
         if not self.plain:
             return given

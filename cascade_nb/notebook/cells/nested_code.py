@@ -40,7 +40,7 @@ class _Nested:
     def visit(self, tree: ast.AST) -> ast.AST:
         if not isinstance(tree, ast.Module):
             return tree
-        roles = roles_in(tree, self._shell.user_ns.get)
+        roles = roles_in(tree, self._shell.user_ns.get, self._shell.user_ns)
         self._body.plain.update(roles.plain)
         # Such code finds nothing but what is in the namespace.
         self._shell.user_ns.update(self._body.helpers.names)

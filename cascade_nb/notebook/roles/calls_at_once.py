@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.roles.argument_changes import written_as
 from cascade_nb.notebook.roles.demand import READ_ONCE, Demand
+from cascade_nb.notebook.roles.global_reads import readers_in
 from cascade_nb.notebook.roles.plain_functions import is_left_plain
 from cascade_nb.notebook.roles.top_level import (
     FUNCTIONS,
     Written,
-    binds_globals,
     names_loaded,
     names_read,
     root_name,
@@ -28,6 +29,8 @@ def needed(
     written: Written,
     uses: Uses,
     texts: Mapping[ast.expr, set[str]],
+    reads: Mapping[str, set[str]],
+    known: Mapping[str, Any],
 ) -> dict[ast.Call, str]:
     """The calls of tasks whose values the cell needs while it runs, with the reason.
 
@@ -35,6 +38,8 @@ def needed(
         tasks: those of its functions that are.
         plain: those that are not.
         texts: texts that somebody evaluates, with the names in them.
+        reads: the names whose values its functions read, by those.
+        known: what there is before the cell runs, by its name.
     """
     calls = {
         call
@@ -50,12 +55,16 @@ def needed(
             return _evaluates(node, plain, written)
         return uses.used(node, in_container) or _given_to_plain(node, plain, written)
 
-    read_by = {
-        name: who
-        for who in plain
-        if not binds_globals(written.functions[who])
-        for name in names_read(written.functions[who])
+    bound = {
+        node.id
+        for node in written.parents
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
+    others = {name: value for name, value in known.items() if name not in written.functions}
+    read_by = readers_in(others, bound, written.is_of_package)
+    for who, values in reads.items():
+        read = names_read(written.functions[who]) if who in plain else values
+        read_by.update(dict.fromkeys(read & bound, who))
 
     at_once = {c: why for c, why in uses.at_once.items() if root_name(c.func) not in plain}
     for call in calls - at_once.keys():
@@ -63,7 +72,7 @@ def needed(
         if why is not None:
             at_once[call] = why
 
-    def reads(call: ast.Call) -> set[str]:
+    def read_in(call: ast.Call) -> set[str]:
         name = root_name(call.func) or ""
         function = written.functions.get(name) or written_as(written.look(name))
         return names_read(function) if function is not None else set()
@@ -73,7 +82,7 @@ def needed(
     def is_kept(node: ast.Name) -> bool:
         return node.id in in_magics or uses.is_kept(node)
 
-    demand = Demand(written, calls, reason, is_kept, texts, reads)
+    demand = Demand(written, calls, reason, is_kept, texts, read_in)
     at_once = demand.at_once(at_once, read_by)
     names = {root_name(call.func) for call in calls}
     for call in calls - at_once.keys():

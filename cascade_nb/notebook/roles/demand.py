@@ -79,7 +79,7 @@ class Demand:
 
         Args:
             known: such calls, and why.
-            read_by: names whose values a plain function of the cell reads, with that.
+            read_by: names whose values a function reads, with that.
         """
         found = dict(known)
         asked: set[str] = set()
@@ -89,7 +89,7 @@ class Demand:
             if line:
                 todo.append((name, f"its value is used at once, as `{name}` in line {line}"))
             elif name in read_by:
-                todo.append((name, f"`{read_by[name]}` reads its value as `{name}`"))
+                todo.append((name, f"`{read_by[name]}` reads it as `{name}` and is not given it"))
         while todo:
             source, why = todo.pop()
             if isinstance(source, str):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.model.tasks.task import Task
@@ -21,6 +22,7 @@ from cascade_nb.notebook.roles.argument_changes import (
     written_as,
 )
 from cascade_nb.notebook.roles.calls_at_once import evaluated_texts, needed
+from cascade_nb.notebook.roles.global_reads import values_read
 from cascade_nb.notebook.roles.top_level import (
     FUNCTIONS,
     Function,
@@ -50,6 +52,7 @@ class Roles(NamedTuple):
         bare: where the function of a task is taken.
         copied: calls of tasks that change what they are given, which is a copy, and what that is.
         lambdas: those that somebody else is given to call, in which tasks are plain.
+        reads: the names of the top level whose values each function reads.
     """
 
     plain: Mapping[str, str]
@@ -62,6 +65,7 @@ class Roles(NamedTuple):
     lambdas: frozenset[ast.Lambda]
     bare: frozenset[ast.Attribute]
     copied: Mapping[ast.Call, str]
+    reads: Mapping[str, set[str]]
 
     @property
     def has_changed_calls(self) -> bool:
@@ -69,15 +73,18 @@ class Roles(NamedTuple):
         return any((self.at_once, self.called_back, self.asked, self.lambdas, self.bare))
 
 
-NO_ROLES: Final = Roles({}, {}, frozenset(), {}, {}, {}, {}, frozenset(), frozenset(), {})
+NO_ROLES: Final = Roles({}, {}, frozenset(), {}, {}, {}, {}, frozenset(), frozenset(), {}, {})
 
 
-def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
+def roles_in(
+    tree: ast.Module, look: Callable[[str], Any], known: Mapping[str, Any] = MappingProxyType({})
+) -> Roles:
     """Which functions of a cell are tasks, and which calls of tasks cannot wait.
 
     Args:
         tree: the cell.
         look: what a name means before the cell runs; None for nothing.
+        known: what is there by then, for the functions among it.
     """
     written = Written(tree, look)
     functions = {
@@ -100,9 +107,15 @@ def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
     while True:  # what a plain function calls, and what it is given, has to be there at once
         more = _drawn_in(functions, plain, written)
         if not more:
-            at_once = needed(functions.keys() - plain.keys(), plain, written, uses, texts)
+            reads = {
+                name: values_read(function, written.is_of_package)
+                for name, function in written.functions.items()
+                if not binds_globals(function)
+            }
+            tasks = functions.keys() - plain.keys()
+            at_once = needed(tasks, plain, written, uses, texts, reads, known)
             copied: dict[ast.Call, str] = {}
-            for call, given in _changing(functions.keys() - plain.keys(), written):
+            for call, given in _changing(tasks, written):
                 if isinstance(written.parents[call], ast.Expr):
                     at_once.setdefault(call, f"it changes `{given}`")
                 elif call not in at_once:
@@ -122,6 +135,7 @@ def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
                 frozenset(uses.lambdas),
                 frozenset(uses.bare),
                 copied,
+                reads,
             )
         plain.update(more)
 

@@ -23,13 +23,13 @@ _TIMEIT: Final = re.compile(r"(?<!%)\b(timeit|Timer)\b")
 
 def plain_inside(made: Any) -> Any:
     """`made`, a function or a class, in whose bodies tasks are plain functions from now on."""
-    tasks_are_plain_in(_codes_of(made))
+    tasks_are_plain_in(codes_of(made))
     return made
 
 
 def is_left_plain(value: Any) -> bool:
     """Whether `value` is a function that a cell has left plain, or a class with such methods."""
-    return isinstance(value, (type, FunctionType)) and any(map(is_plain_code, _codes_of(value)))
+    return isinstance(value, (type, FunctionType)) and any(map(is_plain_code, codes_of(value)))
 
 
 def be_plain_where_others_call(text: str) -> None:
@@ -55,7 +55,8 @@ def _doctests_own() -> list[CodeType]:
     return [] if doctest is None else [doctest.DocTestRunner.run.__code__]
 
 
-def _codes_of(made: Any) -> Iterator[CodeType]:
+def codes_of(made: Any) -> Iterator[CodeType]:
+    """The code of a function, or of all that a class defines."""
     members = vars(made).values() if isinstance(made, type) else [made]
     for member in members:
         for part in ("__func__", "fget", "fset", "fdel", "func"):  # of methods and properties

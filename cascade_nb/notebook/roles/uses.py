@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Final
 
 from cascade_nb.model.lazy.calls import LazyResult
@@ -44,6 +44,23 @@ AWAITED: Final = "it is awaited"
 _USED: Final = "its value is used at once"
 _IN_LAMBDA: Final = "it is called in a lambda"
 _CAUGHT: Final = "its errors are caught where it is called"
+
+
+def is_of_a_node(above: Iterable[ast.AST], is_of_package: Callable[[ast.expr], bool]) -> bool:
+    """Whether a name that stands in all this, from the inside out, is treated as a node's, which
+    may be returned, given to this package, and asked for what only a node has.
+    """
+    for outer in above:
+        if isinstance(outer, ast.Return):
+            return True
+        if isinstance(outer, ast.Attribute):
+            return outer.attr in _OF_LAZIES
+        if isinstance(outer, ast.Call):
+            method = outer.func.attr if isinstance(outer.func, ast.Attribute) else ""
+            return method in _OF_TASKS | _OF_LAZIES or is_of_package(outer.func)
+        if not isinstance(outer, (ast.List, ast.Tuple, ast.Dict, ast.Starred, ast.keyword)):
+            return False
+    return False
 
 
 class Uses:
@@ -107,16 +124,7 @@ class Uses:
         """Whether a name is treated as a node's where it stands: given to this package, or asked
         for what only a node has.
         """
-        for outer in self._written.above(node):
-            if isinstance(outer, ast.Attribute):
-                return outer.attr in _OF_LAZIES
-            if isinstance(outer, ast.Call):
-                method = outer.func.attr if isinstance(outer.func, ast.Attribute) else ""
-                of_tasks = method in _OF_TASKS | _OF_LAZIES
-                return of_tasks or self._written.is_of_package(outer.func)
-            if not isinstance(outer, (ast.List, ast.Tuple, ast.Dict, ast.Starred, ast.keyword)):
-                return False
-        return False
+        return is_of_a_node(self._written.above(node), self._written.is_of_package)
 
     def _look_at(self, node: ast.Name) -> None:
         parent = self._written.parents[node]
