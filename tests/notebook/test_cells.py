@@ -354,6 +354,10 @@ def test_what_returns_nothing_and_has_no_name_runs_at_once_where_it_can(
     text = notebook.ok("%%cascade --quiet\nshow(load())\nx = 2").text
     assert "shown" not in text
     assert "Nothing keeps the value of `show`" in text
+    notebook.ok("import cascade_nb as cs\nmade = load()")
+    text = notebook.ok("%%cascade --quiet\nshow(made)\nx = 2").text
+    assert "give it values, and it runs at once: cs.run(made) gives its value now." in text
+    assert "shown 3" in notebook.ok("%%cascade --quiet\nshow(cs.run(made))\nx = 2").text
 
 
 def test_what_ran_at_once_calls_tasks_as_functions(notebook: Notebook) -> None:

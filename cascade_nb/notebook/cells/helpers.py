@@ -12,7 +12,9 @@ from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.arguments.capture import ReadOnceError
 from cascade_nb.model.arguments.inputs import OutOfReachError, scan
 from cascade_nb.model.lazy.any_task import AnyTask
+from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.lazy.refusals import ways_out_of
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.unpacking import as_rest, each, unpack
@@ -60,6 +62,7 @@ class Helpers:
         self.ran: dict[str, str] = {}
         self._questions: dict[str, list[int]] = {}
         self._seen: list[tuple[ref[Lazy], str, int]] = []
+        self._values: dict[str, str] = {}
 
     def caught(
         self, refused: Iterable[tuple[Exception, int]], error: BaseException | None
@@ -102,10 +105,10 @@ class Helpers:
             by_label.setdefault(label, []).append(line)
         for label, lines in by_label.items():
             where = ", ".join(map(str, lines))
+            at_once = f"name the function `_{label}` to have it run at once"
             told.append(
                 f"Nothing keeps the value of `{label}` (line {where}), so it does not run: give "
-                f"the call a name and run that, or name the function `_{label}` to have it run "
-                "at once."
+                f"the call a name and run that, or {self._values.get(label, at_once)}."
             )
         return told
 
@@ -114,6 +117,8 @@ class Helpers:
         for lazy in value if type(value) is list else (value,):
             if isinstance(lazy, Lazy):
                 self._seen.append((ref(lazy), lazy.label, line))
+                if lazy.inputs and lazy.label not in self._values:
+                    self._values[lazy.label] = _with_values(lazy, lazy.inputs[0])
         return value
 
     def _now(self, called: Any, line: int, reason: str) -> Any:
@@ -146,6 +151,13 @@ class Helpers:
             if line not in lines:
                 lines.append(line)
         return value
+
+
+def _with_values(call: Lazy, given: Lazy) -> str:
+    """How to have a call run at once that is given what is not computed yet."""
+    is_plain = isinstance(call, LazyResult) and _gives_nothing(call.task.fn)
+    named = "" if is_plain else f"name the function `_{call.label}` and "
+    return f"{named}give it values, and it runs at once: {ways_out_of(given).partition(';')[0]}"
 
 
 def _as_task(made: Any) -> Any:
