@@ -6,6 +6,7 @@ import inspect
 import os
 import sys
 from pathlib import Path
+from types import FrameType
 
 import nbformat
 import pytest
@@ -358,6 +359,31 @@ def test_what_returns_nothing_and_has_no_name_runs_at_once_where_it_can(
     text = notebook.ok("%%cascade --quiet\nshow(made)\nx = 2").text
     assert "give it values, and it runs at once: cs.run(made) gives its value now." in text
     assert "shown 3" in notebook.ok("%%cascade --quiet\nshow(cs.run(made))\nx = 2").text
+
+
+def test_a_call_at_once_in_a_loop_costs_little_more_than_the_call(notebook: Notebook) -> None:
+    """Simulations make hundreds of thousands of them in one cell."""
+    quiet(notebook, "def half(x): return x / 2\ndef step(x, f, u): return f(x) + u[0]")
+    calls = 0
+
+    def count(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    def counted(steps: int) -> int:
+        nonlocal calls
+        calls = 0
+        loop = f"x = 1.0\nfor _ in range({steps}):\n    x = step(x, half, u)\nprint(x)"
+        sys.setprofile(count)
+        try:
+            notebook.ok(f"%%cascade --quiet\nimport numpy as np\nu = np.zeros(3)\n{loop}")
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    counted(100)
+    few = counted(100)
+    assert (counted(1_100) - few) / 1_000 < 40
 
 
 def test_what_ran_at_once_calls_tasks_as_functions(notebook: Notebook) -> None:

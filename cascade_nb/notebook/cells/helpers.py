@@ -9,6 +9,7 @@ from typing import Any, Final
 from weakref import ref
 
 from cascade_nb.errors import TaskDefinitionError
+from cascade_nb.graph.values.atoms import ATOMS
 from cascade_nb.model.arguments.capture import ReadOnceError
 from cascade_nb.model.arguments.inputs import OutOfReachError, scan
 from cascade_nb.model.lazy.any_task import AnyTask
@@ -63,6 +64,7 @@ class Helpers:
         self._questions: dict[str, list[int]] = {}
         self._seen: list[tuple[ref[Lazy], str, int]] = []
         self._values: dict[str, str] = {}
+        self._in_place: dict[tuple[int, int, str], tuple[Any, Callable[..., Any]]] = {}
 
     def caught(
         self, refused: Iterable[tuple[Exception, int]], error: BaseException | None
@@ -123,24 +125,36 @@ class Helpers:
 
     def _now(self, called: Any, line: int, reason: str) -> Any:
         """What is called in the place of `called` where its value is used at once; for an empty
-        `reason`, where it is a statement.
+        `reason`, where it is a statement. A cell may ask for it a million times.
         """
         if not isinstance(called, Task):
             return called
+        known = self._in_place.get((id(called), line, reason))
+        if known is None or known[0] is not called:
+            known = called, self._at_once(called, line, reason)
+            self._in_place[id(called), line, reason] = known
+        return known[1]
+
+    def _at_once(self, called: Task[Any, Any], line: int, reason: str) -> Callable[..., Any]:
         if not reason:
             reason = GIVES_NOTHING if _gives_nothing(called.fn) else READ_ONCE
         name_called = getattr(called, "__name__", called.name)
+        is_node = _needs_a_node(called) or (called.executor == "async" and reason != AWAITED)
+        function: Any = None
 
         def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal function
             if reason == READ_ONCE:
                 try:
                     return called(*args, **kwargs)
                 except ReadOnceError:
                     pass  # nothing of it is read yet
-            elif not _is_free(called, args, kwargs, awaited=reason == AWAITED):
+            elif is_node or not _are_values(args, kwargs):
                 return called(*args, **kwargs)
-            self.ran.setdefault(name_called, f"{reason}, line {line}")
-            return plain_inside(called.fn)(*args, **kwargs)  # given what the call was, no copies
+            if function is None:
+                self.ran.setdefault(name_called, f"{reason}, line {line}")
+                function = plain_inside(called.fn)
+            return function(*args, **kwargs)  # given what the call was, no copies
 
         return call
 
@@ -189,17 +203,30 @@ def _as_function(value: Any) -> Any:
     return value if _needs_a_node(value) else plain_inside(value.fn)
 
 
-def _is_free(
-    task: AnyTask, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, awaited: bool
-) -> bool:
-    """Whether a call can be made now: all that it needs is there."""
-    if (task.executor == "async" and not awaited) or _needs_a_node(task):
-        return False
+def _are_values(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether nothing is lazy in what a call is given."""
+    given = (*args, *kwargs.values()) if kwargs else args
+    if all(map(_is_plainly_a_value, given)):
+        return True
     try:
-        inputs, nested = scan((*args, *kwargs.values()))
+        inputs, nested = scan(given)
     except OutOfReachError:
         return False
     return not inputs and not nested
+
+
+def _is_plainly_a_value(value: Any) -> bool:
+    """Whether nothing need be looked for inside of it, which takes as long as many a call does."""
+    kind = type(value)
+    if kind in ATOMS:
+        return True
+    if kind is Task:
+        value, kind = value.fn, type(value.fn)
+    if kind is FunctionType:
+        has_own = value.__closure__ or value.__defaults__ or value.__kwdefaults__ or value.__dict__
+        return not has_own
+    dtype = value.dtype if kind.__module__ == "numpy" and hasattr(value, "dtype") else None
+    return dtype is not None and not dtype.hasobject
 
 
 def _needs_a_node(task: AnyTask) -> bool:
