@@ -28,6 +28,14 @@ KNOWN = {
 }
 
 
+TOTALS: dict[str, int] = {}
+
+
+def counting(word: str) -> int:
+    TOTALS[word] = TOTALS.get(word, 0) + 1
+    return TOTALS[word]
+
+
 def plain(source: str) -> Mapping[str, str]:
     return roles_in(ast.parse(dedent(source)), KNOWN.get).plain
 
@@ -172,6 +180,23 @@ def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
     assert at_once("def f(x): return x\ny = f.map(x=xs)\nprint(f(1))") == [
         "its value is used at once"
     ]
+
+
+def test_a_call_that_nothing_keeps_runs_at_once_where_it_changes_what_it_is_not_given() -> None:
+    look = {**KNOWN, "counting": task(counting)}.get
+
+    def at_once(source: str) -> list[str]:
+        return list(roles_in(ast.parse(source), look).at_once.values())
+
+    assert at_once("for word in xs:\n    counting(word)") == ["it changes `TOTALS`"]
+    assert at_once("def note(x):\n    seen.append(x)\n    return x\nfor x in xs:\n    note(x)") == [
+        "it changes `seen`"
+    ]
+    assert at_once("n = counting('a')") == at_once("other(1)") == []
+    assert (
+        at_once("def note(x, seen):\n    seen = [x]\n    seen.append(x)\n    return x\nnote(1)")
+        == []
+    )
 
 
 def test_a_call_runs_at_once_whose_name_a_function_of_an_earlier_cell_reads() -> None:

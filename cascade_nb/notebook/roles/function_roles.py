@@ -120,6 +120,8 @@ def roles_in(
                     at_once.setdefault(call, f"it changes `{given}`")
                 elif call not in at_once:
                     copied[call] = given
+            for call, changed in _changing_others(tasks, written):
+                at_once.setdefault(call, f"it changes `{changed}`")
             handed = {name: to for name, to in uses.given.items() if name not in written.functions}
             classes = {node.name: _tasks_in(node, look) for node in written.classes}
             bodies = {name for name in plain if not binds_globals(functions[name])}
@@ -145,15 +147,32 @@ def _changing(tasks: set[str], written: Written) -> Iterator[tuple[ast.Call, str
     for call in written.parents:
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
             continue
-        name = call.func.id
-        known = written.functions.get(name) if name in tasks else None
-        if known is None and name not in written.functions:
-            known = written_as(written.look(name))
+        known = _written_of(call.func.id, tasks, written)
         if known is not None and (changed := changed_parameters(known)):
             for parameter, given in _given_to(known, call):
                 if parameter in changed and root_name(given) is not None:
                     yield call, ast.unparse(given)
                     break
+
+
+def _changing_others(tasks: set[str], written: Written) -> Iterator[tuple[ast.Call, str]]:
+    """Calls of tasks that nothing keeps and that change what they are not given, with that."""
+    for call, statement in written.parents.items():
+        name = root_name(call.func) if isinstance(call, ast.Call) else None
+        if not isinstance(statement, ast.Expr) or name is None:
+            continue
+        assert isinstance(call, ast.Call)
+        known = _written_of(name, tasks, written) if isinstance(call.func, ast.Name) else None
+        if known is not None:
+            own = {arg.arg for arg in ast.walk(known.args) if isinstance(arg, ast.arg)}
+            yield from ((call, changed) for changed in sorted(changed_by(known) - own)[:1])
+
+
+def _written_of(name: str, tasks: set[str], written: Written) -> Function | None:
+    """How a task is written, of the cell or of an earlier one."""
+    if name in written.functions:
+        return written.functions[name] if name in tasks else None
+    return written_as(written.look(name))
 
 
 def _given_to(function: Function, call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
