@@ -78,7 +78,7 @@ def ways_out(session: Session, lazy: Lazy | None) -> str:
     """The three ways to go on after a lazy value was used as a value, in words that work in a cell;
     see `use_ways`.
     """
-    name = (lazy is not None and _name(session, lazy)) or "…"
+    name = (lazy is not None and (_name(session, lazy) or _container(session, lazy))) or "…"
     return (
         f"{_call(session, name)} gives its value now; a task that is given it gets the value when "
         "it is there; a function whose name begins with _ runs at once"
@@ -97,6 +97,13 @@ def _name(session: Session, lazy: Lazy) -> str | None:
     name = session.workspace.name_of(lazy)
     names = session.shell.user_ns.items() if name is None else ()
     return name or next((n for n, v in names if v is lazy and n.strip("_")), None)
+
+
+def _container(session: Session, lazy: Lazy) -> str | None:
+    """The name of the container in which a cell has bound it."""
+    place = session.workspace.places.get(lazy)
+    name = place.layer.name if place is not None else ""
+    return name if name and session.workspace.shows(name) else None
 
 
 def show_run(session: Session, run: Run, open_panel: Callable[[Run], object]) -> None:

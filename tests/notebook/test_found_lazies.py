@@ -155,6 +155,8 @@ def test_the_words_name_what_was_handed_on(ready: Notebook) -> None:
     written_in_python = "found = re.sub(\n    'a', 'b',\n    x,\n)"
     assert "as `x` is here" in ready.run(written_in_python).text
     assert "as in `rows` here" in ready.run("rows = [x]\njson.dumps(rows)").text
+    ready.ok("%%cascade --quiet\nmade = [load(), load()]")
+    assert "cs.run(made), gives its value now;" in ready.run("float(made[1])").text
     inside = "def hashed(value):\n    return hashlib.sha256(value)\nhashed(x)"
     assert "as `value` is here" in ready.run(inside).text
 
