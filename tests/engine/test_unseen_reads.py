@@ -377,6 +377,21 @@ async def test_a_variable_in_the_command_of_a_shell_counts(
         assert (found, runs.value) == (["y"] if x == "1" else [], "3\n")
 
 
+async def test_a_variable_does_not_count_for_a_program_that_is_spawned_with_others(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @cs.task
+    def told(variables: dict[str, str]) -> int:
+        command = ["/bin/sh", "-c", "exit ${CASCADE_TEST_MODE}"]
+        _, status = os.waitpid(os.posix_spawn("/bin/sh", command, variables), 0)
+        return os.waitstatus_to_exitcode(status)
+
+    for x in ("1", "2"):
+        monkeypatch.setenv("CASCADE_TEST_MODE", x)
+        found = await runs(told({"CASCADE_TEST_MODE": "3"}).named("x"))
+        assert (found, runs.value) == (["x"] if x == "1" else [], 3)
+
+
 async def test_what_a_task_changes_in_such_a_way_each_time_it_runs_is_its_own(
     runs: Runs, folder: pathlib.Path
 ) -> None:

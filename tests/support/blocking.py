@@ -27,6 +27,8 @@ def _guard() -> BlockBuster:
     for function in guard.functions.values():
         # It looks where the code is that it traces, on top of whatever runs just then.
         function.can_block_in("hypothesis/internal/scrutineer.py", ("trace", "trace_line"))
+        # It looks for plugins on a loop in a thread of its own, where somebody asks for a cluster.
+        function.can_block_in("distributed/comm/registry.py", ("get_backend",))
     return guard
 
 

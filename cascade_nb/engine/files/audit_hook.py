@@ -265,8 +265,11 @@ def _command(files: OpenedFiles, frame: FrameType, command: Any) -> None:
     files.started([command], None)
 
 
-def _spawn(files: OpenedFiles, frame: FrameType, program: Any, args: Any, *_: Any) -> None:
-    files.started([program, *args], None)
+def _spawn(
+    files: OpenedFiles, frame: FrameType, program: Any, args: Any, variables: Any = None
+) -> None:
+    own = variables is None or variables is os.environ
+    files.started([program, *args], None, own_environment=own)
 
 
 def _start(files: OpenedFiles, frame: FrameType, function: Any, *_: Any) -> None:
