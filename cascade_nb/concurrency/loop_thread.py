@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
@@ -15,6 +16,7 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 AT_EXIT: Final = 10.0  # seconds that the end of the process waits for what is under way
+GIVEN_UP: Final = 1.0  # seconds that what nobody waits for any more has to take that in
 
 
 class LoopThread:
@@ -36,11 +38,16 @@ class LoopThread:
     ) -> None:
         self.loop = asyncio.new_event_loop()
         self._last = last
+        self._stopping = self._forked = False
         self._ending: asyncio.Task[None] | None = None
         self._ended: Future[None] = Future()
         self._ended.set_running_or_notify_cancel()  # who gives up waiting for it does not cancel it
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self.loop.close()
+            raise
         if last is not None:
             atexit.register(self._at_exit)
 
@@ -59,8 +66,17 @@ class LoopThread:
 
     def stop_soon(self) -> None:
         """The same for a finalizer, which must neither wait nor take a lock."""
+        self._stopping = True
         with contextlib.suppress(RuntimeError):  # it has ended
             self.loop.call_soon_threadsafe(self.loop.stop)
+
+    def forget(self) -> None:
+        """In a child process that was forked here, by a body that may return there, too: end it
+        then. What the loop waits with is the parent's, and goes on there.
+        """
+        if threading.current_thread() is self._thread:
+            self._forked = True
+            self.loop.stop()
 
     async def end(self) -> None:
         """Let everything on the loop come to its end, then the thread; from any other loop.
@@ -76,7 +92,10 @@ class LoopThread:
         try:
             while not self._run_forever():
                 pass
-            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            giving_up = self.loop.create_task(self._give_up())
+            giving_up.add_done_callback(lambda _: self.loop.stop())
+            while not giving_up.done():
+                self._run_forever()
             if self._ending is not None:
                 self._ending.result()
         except BaseException as error:
@@ -89,14 +108,27 @@ class LoopThread:
             atexit.unregister(self._at_exit)
 
     def _run_forever(self) -> bool:
-        """Whether it was stopped; what else ends a loop was raised by one task on it, which has it,
-        and is no reason for the others to end.
+        """Whether its owner has it end. What else stops a loop was done or raised by one task on
+        it, and is no reason for the others to end.
         """
-        try:
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
             self.loop.run_forever()
-        except (SystemExit, KeyboardInterrupt):
-            return False
-        return True
+        if self._forked:
+            os._exit(0)
+        return self._stopping or (self._ending is not None and self._ending.done())
+
+    async def _give_up(self) -> None:
+        """Cancel what nobody waits for any more, as a look for edits that outlasted its run. Else
+        it would be reported as destroyed, by whatever still holds it, long after the loop.
+        """
+        until, me = self.loop.time() + GIVEN_UP, {asyncio.current_task()}
+        told: set[asyncio.Task[Any] | None] = set()
+        while (others := asyncio.all_tasks() - me) and (left := until - self.loop.time()) > 0:
+            for task in others - told:
+                task.cancel()
+            told |= others
+            await asyncio.wait(others, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        await self.loop.shutdown_asyncgens()
 
     async def _end(self) -> None:
         me = {asyncio.current_task()}

@@ -58,7 +58,7 @@ async def run_in_thread(work: Callable[[], T]) -> T:
             error.__cause__ = raised
         except BaseException as raised:
             error = raised
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it
             loop.call_soon_threadsafe(partial(settle, value, error))
 
     threading.Thread(target=body, name="cascade-aside", daemon=True).start()

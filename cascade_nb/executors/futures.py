@@ -315,7 +315,10 @@ class PoolHandle:
 
 def _submitted(pool: Any, function: Callable[..., Any], *args: Any) -> Any:
     # A pool may fork its workers, or start threads: nothing of this context is theirs.
-    return Context().run(pool.submit, function, *args)
+    future = Context().run(pool.submit, function, *args)
+    if not callable(getattr(future, "add_done_callback", None)):
+        raise TypeError(f"its submit() gave {future!r:.60}, which is no future")
+    return future
 
 
 def _is_remote(pool: object) -> bool:

@@ -33,9 +33,9 @@ class LocalExecutor:
             raise UsageError(f"max_threads must be at least 1, not {max_threads}")
         self._most = max_threads or min(32, (os.cpu_count() or 1) + 4)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._idle = 0  # workers that wait, less the jobs that lie in the queue for them
-        self._made = 0
+        self._made = self._alive = 0
         forget_after_fork(self)
 
     @property
@@ -44,29 +44,45 @@ class LocalExecutor:
         return self._most
 
     def submit(self, job: Job) -> None:
-        """Give `job` to an idle worker, or to a new one."""
+        """Give `job` to an idle worker, or to a new one; where this process may have no more
+        threads, to the next that is free.
+
+        Raises:
+            RuntimeError: it may have none at all.
+        """
         with self._lock:
             # Through the queue for a new worker too: an argument of a thread lives as long as it.
             self._jobs.put(job)
-            if self._idle:
+            if self._idle > 0:
                 self._idle -= 1
                 return
             self._made += 1
             name = f"cascade-worker-{self._made}"
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+            self._alive += 1
+        try:
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+        except RuntimeError:
+            with self._lock:
+                self._alive -= 1
+                if not self._alive:
+                    self._jobs.get_nowait()
+                    raise
+                self._idle -= 1
 
     def forget(self) -> None:
         """In a child process: the threads are the parent's."""
         self._jobs = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._idle = 0
+        self._lock = threading.RLock()
+        self._idle = self._alive = 0
 
     def close(self) -> None:
         """Let idle workers end now; a busy one ends after its job."""
         with self._lock:
-            for _ in range(self._idle):
+            waiting = max(0, self._idle)
+            for _ in range(waiting):
                 self._jobs.put(None)
-            self._idle = 0
+            self._idle -= waiting
+            self._alive -= waiting
 
     def _work(self) -> None:
         job = self._next()
@@ -87,6 +103,7 @@ class LocalExecutor:
                     # has counted the worker as taken, so then it must not leave.
                     if self._jobs.empty():
                         self._idle -= 1
+                        self._alive -= 1
                         return None
 
 

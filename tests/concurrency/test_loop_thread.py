@@ -11,7 +11,9 @@ import time
 
 import pytest
 
+from cascade_nb.concurrency import loop_thread
 from cascade_nb.concurrency.loop_thread import LoopThread
+from tests.support.patience import PATIENCE
 from tools.environments import ROOT
 
 
@@ -86,6 +88,58 @@ async def test_who_gives_up_waiting_for_the_end_does_not_prevent_it() -> None:
     thread.call(release.set)
     assert await asyncio.to_thread(ended.wait, 60)
     await thread.end()
+
+
+def test_what_nobody_waits_for_hears_of_the_end_and_does_not_prevent_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop_thread, "GIVEN_UP", 0.2)
+    thread, began, heard = LoopThread("test-loop"), threading.Event(), list[str]()
+
+    async def looks() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(600)
+        except asyncio.CancelledError:
+            heard.append("looks")
+            late = thread.loop.create_task(exits())  # what comes in the last moment hears of it too
+            late.add_done_callback(lambda late: late.exception())
+            raise
+
+    async def exits() -> None:
+        try:
+            await asyncio.sleep(600)
+        finally:
+            heard.append("exits")
+            raise SystemExit
+
+    async def goes_on() -> None:
+        while True:
+            try:
+                await asyncio.sleep(600)
+            except asyncio.CancelledError:
+                heard.append("goes on")
+
+    for work in (goes_on, looks):
+        thread.submit(work())
+    assert began.wait(PATIENCE)
+    thread.stop()
+    assert {"looks", "exits", "goes on"} == set(heard)
+    assert thread.loop.is_closed()
+
+
+def test_only_its_owner_ends_it() -> None:
+    thread = LoopThread("test-loop")
+
+    async def stops() -> None:
+        asyncio.get_running_loop().stop()
+
+    async def fine() -> int:
+        return 1
+
+    thread.submit(stops()).result(PATIENCE)
+    assert thread.submit(fine()).result(PATIENCE) == 1
+    thread.stop()
 
 
 SCRIPT = """

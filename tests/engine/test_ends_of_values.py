@@ -18,7 +18,10 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
+from cascade_nb.engine.core.results import ResultTable
+from cascade_nb.engine.core.scheduler import READY
 from cascade_nb.file_stamps import NO_STAMPS
+from cascade_nb.graph.build import build_graph
 from cascade_nb.protocols import Entry
 from cascade_nb.state import MemoryState
 from cascade_nb.state.sizes import size_in_memory
@@ -114,6 +117,20 @@ async def test_no_value_ends_under_the_lock_nor_on_the_loop(
         await engine.run(target(), fresh=True)
         await until(lambda: ends.count, name)
         assert ends.wrong == [], name
+
+
+def test_a_result_that_lost_its_readers_meanwhile_is_handed_out_to_end_without_the_lock() -> None:
+    give = cs.task(lambda *xs: 1, name="give")
+    graph = build_graph(give(first := give(), second := give(1)))
+    reader = graph.targets[0]
+    for value, freed in (([1], [[1]]), (1, [])):  # of a number nobody notices the end
+        table, state = ResultTable(graph, {}), [READY] * len(graph.nodes)
+        table.over(reader, state)  # it was skipped
+        for lazy in (first, second):
+            index = graph.place[lazy.identity]
+            table.finished(index, value, state)
+            assert table.values[index] is None
+            assert table.take_freed() == freed
 
 
 @pytest.mark.usefixtures("no_gc")

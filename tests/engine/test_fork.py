@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import sys
@@ -15,6 +16,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.errors import RunCancelledError
+from tests.engine.conftest import MakeEngine
 from tests.engine.tools import PATIENCE, until_blocking
 
 pytestmark = [
@@ -150,3 +152,19 @@ async def _pause_over(url: str) -> None:
     async with MqttControllerApp(url) as controller:
         await controller.pause("tag:theirs")
         await controller.answers(2)
+
+
+@cs.task
+async def fork_and_return() -> bool:
+    child = os.fork()
+    if child:
+        await asyncio.to_thread(os.waitpid, child, 0)
+    return child > 0
+
+
+def test_a_child_that_returns_from_a_coroutine_of_an_engine_without_a_loop_ends(
+    make_engine: MakeEngine,
+) -> None:
+    engine = make_engine()
+    assert engine.start(fork_and_return()).result(PATIENCE)
+    assert engine.start(give_async(1)).result(PATIENCE) == 1  # what it waits with is as it was

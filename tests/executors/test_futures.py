@@ -212,6 +212,17 @@ def test_of_a_pool_that_was_shut_down_each_task_says_so_and_is_tried_again(
     assert len(spy.events_of_type(TaskRetrying)) == 2
 
 
+def test_what_gives_no_future_is_said_to_give_none(engine: Engine) -> None:
+    class Forgetful(ThreadPoolExecutor):
+        def submit(self, *args: Any) -> Any:  # type: ignore[override]
+            return None
+
+    with Forgetful(1) as pool:
+        there = cs.task(lambda: 1, executor=pool, name="there")
+        with pytest.raises(TaskFailedError, match=r"TypeError: its submit\(\) gave None, which is"):
+            engine.start(there()).result()
+
+
 @pytest.mark.parametrize("name", REMOTE)
 def test_a_worker_that_dies_fails_its_task_and_a_function_gives_a_new_pool(
     engine: Engine, name: str, tmp_path: pathlib.Path

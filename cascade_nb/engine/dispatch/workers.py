@@ -121,4 +121,8 @@ class Workers:
         """Have an attempt begin in a free place."""
         job.workers = self
         self.free -= 1
-        self.executor.submit(job)
+        try:
+            self.executor.submit(job)
+        except BaseException:
+            self.free += 1
+            raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from cascade_nb.engine.runs.driver import RunDriver
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import RunHost
 from cascade_nb.engine.storage.partial_items import Seen, keep_items
+from cascade_nb.errors import CascadeError, RunCancelledError, RunError
 from cascade_nb.events.thread_warnings import warn
 
 CLOSING: Final = 10.0  # seconds that a run which has its value waits for what is to be closed
@@ -57,6 +59,42 @@ async def closed(
         seen = Seen(driver.sight, driver.code, driver.request.given)
         run.kept = await keep_items(driver, seen, engine.partial, within if kept else None)
     return error, still
+
+
+def as_told(error: BaseException | None, title: str, cancelled: str | None) -> BaseException | None:
+    """What a run ends with, as whoever waits for it is told.
+
+    Args:
+        error: what ended it, if it has no value: also one of the machine's, or of an adapter's.
+        title: of the run.
+        cancelled: how it was cancelled, in words, if it was.
+    """
+    if error is None or isinstance(error, CascadeError):
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        return RunCancelledError(f"{title} {cancelled or 'was cancelled: its event loop ended'}")
+    made = RunError(f"{title} could not go on: {error_text(error)}{scarce(error)}")
+    made.__cause__ = error
+    return made
+
+
+def of_accident(error: BaseException, title: str) -> RunError:
+    """What is said where the machinery of a run went wrong."""
+    if advice := scarce(error):
+        return RunError(f"{title} could not go on: {error_text(error)}{advice}")
+    return RunError(
+        f"{title} was broken off by an error of cascade_nb itself, please report it: "
+        f"{error_text(error)}"
+    )
+
+
+def scarce(error: BaseException) -> str:
+    """What to do where the machine gives this process no more of something; else nothing."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return "; close files and connections, or let it have more (ulimit -n)"
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return "; end threads, or let it have more of them or of memory (ulimit -u, ulimit -v)"
+    return "; free memory, or let it have more" if isinstance(error, MemoryError) else ""
 
 
 async def at_last(

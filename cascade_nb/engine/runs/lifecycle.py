@@ -16,7 +16,7 @@ from cascade_nb.engine.loops.resume_waiter import ResumeWaiter
 from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.runs.driver import RunDriver
 from cascade_nb.engine.runs.edits import Edits, cannot_be_taken_up
-from cascade_nb.engine.runs.ending import CLOSING, LEAST, at_last, closed
+from cascade_nb.engine.runs.ending import CLOSING, LEAST, as_told, at_last, closed, of_accident
 from cascade_nb.engine.runs.preparation import Preparation, Prepared, settled_in, still_given
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
@@ -29,7 +29,7 @@ from cascade_nb.engine.storage.carry_over import (
     named_anew,
     with_classes_of_today,
 )
-from cascade_nb.errors import DependencyMissingError, LeaseLostError, RunCancelledError, RunError
+from cascade_nb.errors import DependencyMissingError, LeaseLostError, RunCancelledError
 from cascade_nb.events.events import Event, RunFinished, RunStarted
 from cascade_nb.model.lazy.lazy import PLAIN
 from cascade_nb.model.params.param import check_given
@@ -258,10 +258,7 @@ class Execution:
         graph = self._run.graph
         title = graph.title
         if driver.accident is not None:
-            raise RunError(
-                f"{title} was broken off by an error of cascade_nb itself, please report it: "
-                f"{error_text(driver.accident)}"
-            ) from driver.accident
+            raise of_accident(driver.accident, title) from driver.accident
         if self._cancelled is not None:
             raise RunCancelledError(f"{title} {self._cancelled}")
         asked = graph.nodes[graph.targets[0]].label if len(graph.targets) == 1 else title
@@ -287,9 +284,7 @@ class Execution:
                 error, still = await closed(engine, run, driver, error, within, short)
             except BaseException as raised:
                 error = error or raised
-        if isinstance(error, asyncio.CancelledError):
-            why = self._cancelled or "was cancelled: its event loop ended"
-            error = RunCancelledError(f"{run.graph.title} {why}")
+        error = as_told(error, run.graph.title, self._cancelled)
         run.set_outcome(_phase(error), still)
         engine.history.enter(run.status, self._began, driver, run.grounds)
         self._publish(

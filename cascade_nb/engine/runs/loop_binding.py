@@ -15,12 +15,15 @@ from typing import Any, Final, Protocol, TypeVar
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.loop_thread import LoopThread
+from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.engine.loops.constraint_timer import ConstraintTimer
 from cascade_nb.engine.processes.executors import WorkersOf
+from cascade_nb.engine.runs.ending import scarce
 from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import RunHost, RunServices
-from cascade_nb.errors import BlockingError
+from cascade_nb.errors import BlockingError, RunError
+from cascade_nb.forking import forget_after_fork
 
 T = TypeVar("T")
 
@@ -155,8 +158,8 @@ class LoopBinding:
                 )
         self._engine.end_lost_runs()
         if running is None or running in _held_up:
-            if self.own is None:
-                self.own = own = LoopThread()
+            if self.own is None or self.own.loop.is_closed():
+                self.own = own = _loop_thread()
                 # For who drops the engine without closing it.
                 weakref.finalize(self._engine, own.stop_soon).atexit = False
             return self._move(self.own.loop, running or self.own.loop)
@@ -186,8 +189,6 @@ class LoopBinding:
     def leave(self) -> None:
         """End the loop of its own, if there is one; the next run makes another."""
         if self.own is not None:
-            if self._services is not None:
-                self.own.submit(_given_up(self._services.tasks)).result()
             self.own.stop()
         self.own = self._services = None
 
@@ -211,9 +212,15 @@ class LoopBinding:
         return self._services
 
 
-async def _given_up(tasks: set[asyncio.Task[Any]]) -> None:
-    """Give up what nobody waits for any more, as a look for edits that outlasted its run."""
-    left = list(tasks)
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+def _loop_thread() -> LoopThread:
+    """A loop of an engine's own.
+
+    Raises:
+        RunError: this process may have no more threads, or files.
+    """
+    try:
+        made = LoopThread()
+    except (OSError, RuntimeError) as error:
+        raise RunError(f"no run can begin: {error_text(error)}{scarce(error)}") from error
+    forget_after_fork(made)
+    return made
