@@ -23,7 +23,7 @@ STATE_VARIABLE = "CASCADE_STATE"
 BROKER_VARIABLE = "CASCADE_BROKER"
 
 _engine: Engine | None = None
-_making = threading.Lock()
+_making = threading.RLock()
 
 
 def fill_in(

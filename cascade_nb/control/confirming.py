@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from cascade_nb.control.constraint import Constraint, Key
@@ -43,6 +43,15 @@ class Confirming(Continuing):
         super().__init__(resources)
         self._words: list[threading.Event] = []
         self._untold: dict[Key, Unconfirmed] = {}
+        # The engine's: calls back when the move that goes on is done.
+        self.after_move: Callable[[Callable[[], object]], None] = lambda ask: None
+
+    @property
+    def is_in_a_move(self) -> bool:
+        """Whether the caller's own thread is in the middle of a move: a finalizer asks, or the
+        handler of a signal, and nothing may be changed behind that move's back.
+        """
+        return bool(self.lock._is_owned())  # type: ignore[attr-defined]
 
     def await_word(self, word: threading.Event) -> None:
         """What is put into force just now holds only when `word` is set: until then something may

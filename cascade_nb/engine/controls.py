@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 from cascade_nb.advice import advised_resume
-from cascade_nb.control.constraint import Constraint, Scope
-from cascade_nb.control.constraint_numbers import parse_breaker
+from cascade_nb.control.constraint import Constraint, Scope, new_constraint
+from cascade_nb.control.constraint_numbers import checked_ttl, parse_breaker
 from cascade_nb.control.explanations import others_words
 from cascade_nb.control.holders import Holder, holder_of
 from cascade_nb.control.manager import ConstraintManager
@@ -43,6 +44,9 @@ class HasGraph(Protocol):
 
 class Controls:
     """Pauses and limits of everything that goes by one `ConstraintManager`; safe from any thread.
+
+    What is asked in the middle of a move of the caller's own thread, by a finalizer or the handler
+    of a signal, is in force a moment after it.
 
     Attributes:
         constraints: the manager.
@@ -114,7 +118,7 @@ class Controls:
         kind = "breakpoint" if before else "pause"
         condition = checked_condition(before, pause_if)
         of = self.scope(scope, items=before)
-        return self.constraints.apply(of, kind, reason=reason, ttl=ttl, by=by, pause_if=condition)
+        return self._apply(of, kind, reason=reason, ttl=ttl, by=by, pause_if=condition)
 
     def resume(
         self,
@@ -147,6 +151,9 @@ class Controls:
             False
         """
         wanted, holder = self.scope(scope, items=True), holder_of(by)
+        if self.constraints.is_in_a_move:
+            self.constraints.after_move(partial(self.resume, scope, by=by, before=before, run=run))
+            return bool(self.constraints.standing(wanted, "breakpoint" if before else "pause"))
         if before:
             lifted = self._lift(wanted, "breakpoint", by)
             if not lifted and (held := self.constraints.held_by_workflow(wanted.within(run))):
@@ -194,9 +201,7 @@ class Controls:
             self._lift(scope, "concurrency", by)
         else:
             given = {"limit": n}
-            self.constraints.apply(
-                self.scope(scope), "concurrency", given, reason=reason, ttl=ttl, by=by
-            )
+            self._apply(self.scope(scope), "concurrency", given, reason=reason, ttl=ttl, by=by)
 
     def rate(
         self,
@@ -228,9 +233,7 @@ class Controls:
             self._lift(scope, "rate_limit", by)
         else:
             given = {"rate": rate, "capacity": capacity}
-            self.constraints.apply(
-                self.scope(scope), "rate_limit", given, reason=reason, ttl=ttl, by=by
-            )
+            self._apply(self.scope(scope), "rate_limit", given, reason=reason, ttl=ttl, by=by)
 
     def breaker(
         self,
@@ -270,9 +273,7 @@ class Controls:
         else:
             failures, within = parse_breaker(rule)
             given = {"failures": failures, "within": within, "probe_after": probe_after}
-            self.constraints.apply(
-                self.scope(scope), "breaker", given, reason=reason, ttl=ttl, by=by
-            )
+            self._apply(self.scope(scope), "breaker", given, reason=reason, ttl=ttl, by=by)
 
     def guard(
         self,
@@ -309,10 +310,33 @@ class Controls:
             self._lift(scope, "guard", by)
         else:
             given = {"memory": memory, "suspend": suspend}
-            self.constraints.apply(self.scope(scope), "guard", given, reason=reason, ttl=ttl, by=by)
+            self._apply(self.scope(scope), "guard", given, reason=reason, ttl=ttl, by=by)
+
+    def _apply(
+        self,
+        of: Scope,
+        type: str,
+        given: Mapping[str, Any] | None = None,
+        *,
+        reason: str,
+        by: str | Holder,
+        ttl: float | None,
+        pause_if: PauseIf | None = None,
+    ) -> Constraint:
+        said: dict[str, Any] = {"reason": reason, "by": by, "ttl": ttl, "pause_if": pause_if}
+        apply = partial(self.constraints.apply, of, type, given, **said)
+        if not self.constraints.is_in_a_move:
+            return apply()
+        checked_ttl(ttl)
+        made = new_constraint(of, type, given or {}, reason, holder_of(by))
+        self.constraints.after_move(partial(apply, wait=False))
+        return made
 
     def _lift(self, scope: str | Scope, type: str, by: str | Holder) -> bool:
         wanted, holder = self.scope(scope), holder_of(by)
+        if self.constraints.is_in_a_move:
+            self.constraints.after_move(partial(self._lift, scope, type, by))
+            return bool(self.constraints.standing(wanted, type))
         lifted = self.constraints.lift(wanted, type, by=holder)
         others = self.constraints.standing(wanted, type)
         if not lifted and others:

@@ -145,7 +145,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         self.loop_binding = LoopBinding(self)
         self._executions = {}
         self._started = 0
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()
         Engine._alive.add(self)
         forget_after_fork(self)
         for hook in Engine.on_made:
@@ -244,7 +244,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             execution = Execution(self, run, request, self.ended)
             services = self.loop_binding.services()
             with interrupts_wait(run.interrupt):  # what is known to have begun can be ended
-                self._started += 1
+                self._started = run.number = self._started + 1  # a finalizer may have begun one
                 self.runs.append(run)
                 self._executions[run], self._edits[run] = execution, execution.edits
                 if parent is not None:

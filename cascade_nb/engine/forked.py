@@ -22,7 +22,7 @@ class Forked(BoundEngine, Protocol):
     loop_binding: LoopBinding
     _executions: dict[Run, Any]
     _edits: dict[Run, Edits]
-    _starting: threading.Lock
+    _starting: threading.RLock
 
     def take_state(self, state: StateBackend) -> None:
         """Keep results there."""
@@ -35,9 +35,9 @@ def restart_after_fork(engine: Forked) -> None:
     dead, engine.runs = engine.runs, []
     engine._executions = {}
     engine._edits = {}
-    engine._starting = threading.Lock()
-    engine.provenance._looking = threading.Lock()
-    engine.history._lock = threading.Lock()
+    engine._starting = threading.RLock()
+    engine.provenance._looking = threading.RLock()
+    engine.history._lock = threading.RLock()
     before = engine.constraints
     resources = {name: pool.total for name, pool in before.pools.items()}
     before.lock = threading.RLock()  # nobody is left who could give it back

@@ -171,14 +171,14 @@ class MessageBus:
     def __init__(self) -> None:
         self._subscriptions: tuple[Subscription, ...] = ()
         self._puts: tuple[Callable[[Event | Many], object], ...] = ()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         _alive.add(self)
         forget_after_fork(self)
         self.listening = False
 
     def forget(self) -> None:
         """In a child process: the lock is the parent's."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def subscribe(
         self,

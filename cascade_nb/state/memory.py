@@ -69,7 +69,7 @@ class MemoryState:
         self._limit = limit_bytes
         self._entries: OrderedDict[str, _Kept] = OrderedDict()
         self._size = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         forget_after_fork(self)
 
     @property
@@ -79,7 +79,7 @@ class MemoryState:
 
     def forget(self) -> None:
         """In a child process: the lock is the parent's, the results are here too."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     async def open(self) -> None:
         """Nothing to do."""
@@ -116,8 +116,8 @@ class MemoryState:
         return {key: kept.value for key, kept in standing.items()}
 
     async def _standing(self, keys: Sequence[str]) -> dict[str, _Kept]:
-        with self._lock:
-            found = {key: self._entries[key] for key in keys if key in self._entries}
+        # Without the lock: a finalizer in the middle of it may ask for that of an engine.
+        found = {key: kept for key in keys if (kept := self._entries.get(key)) is not None}
         new = [kept for kept in found.values() if kept.classes is None]
         if sum(kept.size for kept in new) > _SOON:
             await run_in_thread(partial(_find_classes, new))

@@ -64,10 +64,11 @@ class ControlFlow:
     def expanded(self, index: int, expansion: Expansion, when: float) -> range:
         """The collections of a mapped node are there; gives its items, which are all ready."""
         state = self._state
-        state.grown[index], state.grown_at[index] = expansion, when
         state.results.add_items(expansion)
         state.kinds.add_items(expansion)
         items = state.scheduler.expand(index, expansion.count)
+        # Last: a finalizer in the middle of this may ask how all that has grown stands.
+        state.grown[index], state.grown_at[index] = expansion, when
         state.state_changes.append(index)
         return items
 

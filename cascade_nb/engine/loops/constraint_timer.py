@@ -30,6 +30,7 @@ class ConstraintTimer:
         self._asked = False
         self.memory = MemoryWatch(manager)
         manager.timer_changed = self._changed
+        manager.after_move = self._after_move
 
     def move(self, portal: LoopPortal) -> None:
         """Live on another loop from now on; what was applied while there was none counts too."""
@@ -46,6 +47,11 @@ class ConstraintTimer:
         if self._portal is not None and not self._asked:
             self._asked = True
             self._portal.call(self._set)
+
+    def _after_move(self, ask: Callable[[], object]) -> None:
+        """Under the manager's lock: call it on the loop, which has the lock when that is free."""
+        if self._portal is not None:  # else nothing has moved yet
+            self._portal.call(ask)
 
     def _set(self) -> None:
         with self._manager.lock:

@@ -99,7 +99,7 @@ class UnkeyedResults:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._left: _Left | None = None
 
     def enter(self, number: int, view: RunView, grounds: ProvenanceComparison) -> None:
@@ -174,7 +174,7 @@ class History:
 
     def __init__(self) -> None:
         self.unkeyed = UnkeyedResults()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._runs: deque[EndedRun] = deque(maxlen=RUNS)
         self._last: OrderedDict[tuple[str, str], LastSeen] = OrderedDict()
         self._nodes: OrderedDict[str, Mapping[str, EndedNode]] = OrderedDict()  # by id of a run

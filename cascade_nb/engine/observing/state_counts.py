@@ -58,13 +58,26 @@ class StateCounts:
     def __init__(self, view: RunView) -> None:
         self._view = view
         self._own = len(view.core.graph.nodes)
+        self._counting = False
         self._read = 0  # so much of the log is counted
         self._seen: list[int] = []  # by index, as what a node or an item is counted
         self._counts: dict[TaskGroup, list[int]] = {}
         self._items: dict[int, list[int]] = {}  # by mapped node
 
     def catch_up(self) -> None:
-        """Count what changed since the last time."""
+        """Count what changed since the last time; not where a finalizer asks in the middle of that,
+        or of a node's growing.
+        """
+        core = self._view.core
+        if self._counting or len(core.kinds.of) != len(core.scheduler.state):
+            return
+        self._counting = True
+        try:
+            self._count()
+        finally:
+            self._counting = False
+
+    def _count(self) -> None:
         view, log = self._view, self._view.core.state_changes
         if not self._counts and self._count_plain():
             self._read = len(log)

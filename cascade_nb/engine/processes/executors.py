@@ -49,7 +49,7 @@ class Executors:
 
     def __init__(self, kinds: MakesExecutors, given: Any = None) -> None:
         self._kinds = kinds
-        self._making = threading.Lock()
+        self._making = threading.RLock()
         self._made: dict[str, Executor] = {}
         self._of_others: WeakValueDictionary[str, Executor] = WeakValueDictionary()
         self._own: Executor | None = None

@@ -64,7 +64,7 @@ class ProvenanceCache:
         self._code: OrderedDict[str, CodeKey] = OrderedDict()
         # Filled by the loop, which must not wait for a thread that is looking.
         self._ended: deque[tuple[dict[str, Provenance], dict[str, CodeKey]]] = deque()
-        self._looking = threading.Lock()
+        self._looking = threading.RLock()
 
     def look(
         self, graph: Graph, prints: Fingerprints, kept: Collection[int]
