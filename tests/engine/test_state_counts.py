@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
+from cascade_nb.engine.core.task_groups import TaskGroups
 from cascade_nb.engine.observing.state_counts import StateCounts
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.errors import RunError, RunFailures
@@ -206,3 +208,35 @@ async def test_a_look_at_a_run_costs_the_same_however_many_nodes_are_held_with_a
 
     few, many = await calls_of_a_look(10), await calls_of_a_look(300)
     assert many < few + 100
+
+
+@cs.task
+def given(n: int) -> int:
+    return n
+
+
+def above(limit: int) -> Callable[[dict[str, Any]], object]:
+    return lambda inputs: inputs["n"] > limit
+
+
+@pytest.mark.parametrize(
+    ("ask", "kinds"),
+    [
+        (lambda call, n: call.with_retry(3, delay=1, on=(OSError,)), 1),
+        (lambda call, n: call.with_retry(3, delay=n), 3),
+        (lambda call, n: call.with_retry(3, on=(OSError, (KeyError, ValueError, TypeError)[n])), 3),
+        (lambda call, n: call.with_cache(ttl="1d", files=("a.csv",)), 1),
+        (lambda call, n: call.with_cache(files=(f"{n}.csv",)), 3),
+        (lambda call, n: call.with_constraints(gpu=1, memory=0.5), 1),
+        (lambda call, n: call.with_constraints(gpu=n + 1), 3),
+        (lambda call, n: call.with_constraints(gpu=given.lazy(n)), 4),  # and that of those
+        (lambda call, n: call.pause_before(pause_if=lambda inputs: inputs["n"] > 1), 1),
+        (lambda call, n: call.pause_before(pause_if=above(n)), 3),
+        (lambda call, n: call.pause_before(pause_if=lambda inputs, n=n: inputs["n"] > n), 3),
+    ],
+)
+def test_calls_that_each_ask_anew_for_the_same_are_of_one_kind(
+    ask: Callable[[Any, int], Any], kinds: int
+) -> None:
+    graph = cs.build_graph([ask(given.lazy(n), n) for n in range(3)])
+    assert len(TaskGroups("run", graph).all) == kinds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.control.gates import Subject
@@ -14,6 +15,8 @@ from cascade_nb.graph.graph import FREE, Graph, Node
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
+from cascade_nb.model.options.pause_condition import PauseIf
+from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.operations import Operation
 
@@ -285,13 +288,37 @@ _PLAIN: Final = ("plain",)
 
 def _asked_alike(options: Options) -> tuple[object, ...]:
     """What options ask for that makes a kind; what each node has for itself, such as its name, does
-    not. Objects of users count by identity: the kind holds them.
+    not. Thousands of calls may each have said the same anew, and a kind each would cost whoever
+    counts them. Objects of users count by identity: the kind holds them.
     """
     if options is PLAIN:
         return _PLAIN
     flags = options.track_files, options.shares_process, options.suspend, options.pause_before
-    asked = options.pause_if, options.retry, options.cache, options.needs
-    return (options.tags, options.timeout, options.priority, *flags, *map(id, asked))
+    retry, cache, condition = options.retry, options.cache, options.pause_if
+    asked = (
+        None if retry is None else (*_numbers_of(retry), *map(id, retry.on)),
+        None if cache is None else (cache.ttl, cache.files, cache.version),
+        tuple((name, *_amount(one)) for name, one in options.needs.items()),
+        None if condition is None else _condition(condition),
+    )
+    return (options.tags, options.timeout, options.priority, *flags, *asked)
+
+
+def _numbers_of(retry: Retry) -> tuple[object, ...]:
+    kind = None if type(retry) is Retry else id(retry)  # a class of the user's own may add to it
+    return kind, retry.max_attempts, retry.delay, retry.backoff, retry.jitter, retry.max_delay
+
+
+def _amount(one: Any) -> tuple[object, ...]:
+    return (None, one) if type(one) in (int, float) else (id(one),)
+
+
+def _condition(pause_if: PauseIf) -> tuple[int, ...]:
+    """A function that is written in a call is another one each time, of the same code."""
+    if type(pause_if) is not FunctionType or pause_if.__defaults__ or pause_if.__kwdefaults__:
+        return (id(pause_if),)
+    cells = pause_if.__closure__ or ()
+    return (id(pause_if.__code__), id(pause_if.__globals__), *map(id, cells))
 
 
 def _said(task: AnyTask) -> str:
