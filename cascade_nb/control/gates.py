@@ -206,6 +206,14 @@ class Gate:
         """This owner ends."""
         self.members.pop(owner, None)
 
+    def leave(self, owner: TicketOwner) -> None:
+        """Nothing of this owner, who ends, waits or holds any more."""
+        self.forget(owner)
+        self.queue = [entry for entry in self.queue if entry[2].owner is not owner]
+        self.queue.sort(key=lambda entry: entry[:2])
+        for ticket in [t for t in self.passed() if t.owner is owner]:
+            self.give_back(ticket)
+
     def park(self, ticket: Ticket) -> None:
         """Let it wait here."""
         self._arrivals += 1

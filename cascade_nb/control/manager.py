@@ -71,17 +71,15 @@ class ConstraintManager(Confirming):
                 gate.members[owner] = owner.members(gate.constraint.scope)
 
     def leave(self, owner: TicketOwner) -> None:
-        """An owner ends: nothing of it waits or holds any more."""
-        with self.lock:
+        """An owner ends: nothing of it waits or holds any more. Where a gate goes wrong, the others
+        have back what they gave.
+        """
+        with self.lock, contextlib.ExitStack() as steps:
             self._owners.remove(owner)
             own = (*self.pools.values(), *self._process.all(), self._workflow)
-            for gate in (*self._gates.values(), *own):
-                gate.forget(owner)
-                gate.queue = [entry for entry in gate.queue if entry[2].owner is not owner]
-                gate.queue.sort(key=lambda entry: entry[:2])
-                for ticket in [t for t in gate.passed() if t.owner is owner]:
-                    gate.give_back(ticket)
-                self._freed.add(gate)
+            for gate in reversed((*self._gates.values(), *own)):
+                steps.callback(self._freed.add, gate)
+                steps.callback(gate.leave, owner)
 
     def admit(self, ticket: Ticket) -> Gate | None:
         """Let `ticket` start, or park it. Call under `lock`.

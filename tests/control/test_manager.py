@@ -230,6 +230,25 @@ def test_an_owner_that_leaves_takes_its_tickets_along(
     assert crowd.running.keys() == {3}
 
 
+@pytest.mark.parametrize("wrong", ["global", "gpu"])
+def test_where_one_gate_goes_wrong_at_an_owners_end_the_others_have_back_what_they_gave(
+    manager: ConstraintManager, crowd: Crowd, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    other = Crowd(manager, "other")
+    limit = manager.apply("global", "concurrency", {"limit": 1})
+    gates = {"gpu": manager.pools["gpu"], "global": manager._gates[limit.key]}
+    assert other.ask(1, gpu=2)
+
+    def go_wrong(ticket: Ticket) -> bool:
+        raise MemoryError
+
+    monkeypatch.setattr(gates[wrong], "give_back", go_wrong)
+    with pytest.raises(MemoryError):
+        manager.leave(other)
+    manager.lift("global")
+    assert crowd.ask(2, gpu=2) is (wrong == "global")
+
+
 @pytest.mark.parametrize("type", ["pause", "concurrency", "rate_limit"])
 def test_a_constraint_ends_when_its_time_is_over(
     manager: ConstraintManager, crowd: Crowd, clock: VirtualClock, bus: MessageBus, type: str
