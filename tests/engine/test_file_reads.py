@@ -7,11 +7,15 @@ import contextlib
 import dataclasses
 import glob
 import importlib
+import importlib.machinery
 import importlib.metadata
+import importlib.util
 import json
+import linecache
 import os
 import pathlib
 import re
+import runpy
 import sqlite3
 import subprocess
 import sys
@@ -411,6 +415,49 @@ async def test_code_that_is_imported_or_shown_is_no_file_that_was_read(
     assert "r" in await runs(both)
     step = (await runs.engine.plan(both)).step("i")
     assert step.action == "reuse"
+
+
+def by_spec() -> Any:
+    spec = importlib.util.spec_from_file_location("part", "part.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.given()
+
+
+def by_source_loader() -> Any:
+    return importlib.machinery.SourceFileLoader("part", "part.py").load_module().given()
+
+
+def by_runpy() -> Any:
+    return runpy.run_module("part")["given"]()
+
+
+def by_lines() -> Any:
+    linecache.clearcache()
+    return linecache.getline("part.py", 1)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("way", [by_spec, by_source_loader, by_runpy, by_lines])
+async def test_a_module_that_a_body_loads_itself_is_read(
+    way: Callable[[], Any], runs: Runs, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(folder))
+    sys.modules.pop("other_part", None)  # of another folder
+    load = cs.task(way)().named("x")
+    given = "import other_part\ndef given(): return {}, other_part.N\n"
+    (folder / "other_part.py").write_text("N = 1\n")
+    (folder / "part.py").write_text(given.format(1))
+    await runs(load)
+    assert await runs(load) == []  # also where it is compiled by then
+    (folder / "part.py").write_text(f"# changed\n{given.format(2)}")
+    before = runs.value
+    assert (await runs(load), runs.value != before) == (["x"], True)
+    (folder / "other_part.py").write_text("N = 1000\n")
+    assert await runs(load) == ([] if way is by_lines else ["x"])
 
 
 @pytest.mark.may_block("the guard would stand between the listing and who asks for it")

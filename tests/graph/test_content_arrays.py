@@ -450,3 +450,16 @@ print([name for name in ("numpy", "pandas", "polars", "pyarrow") if name in sys.
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_arrays_and_tables_count_with_the_settings_by_which_they_compute() -> None:
+    array, table = np.array([1.0]), pd.DataFrame({"a": [1.0]})
+    usual = [content_key(array), content_key(table)]
+    with np.errstate(divide="raise"):
+        assert content_key(array) != usual[0]
+    with pd.option_context("compute.use_bottleneck", False):
+        assert content_key(table) != usual[1]
+        assert content_key(array) == usual[0]
+    with pd.option_context("display.max_rows", 3):  # how it is shown
+        assert content_key(table) == usual[1]
+    assert [content_key(array), content_key(table)] == usual

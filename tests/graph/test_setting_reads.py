@@ -31,6 +31,7 @@ from sklearn.preprocessing import StandardScaler
 
 from cascade_nb.graph.code.code_key import code_key
 from cascade_nb.graph.fingerprint.content import content_key
+from tests.graph.cells import Cells
 
 
 def divided() -> Decimal:
@@ -298,3 +299,12 @@ def test_the_arguments_of_a_kernel_are_nobody_s(monkeypatch: pytest.MonkeyPatch)
     for file in ("kernel-1.json", "kernel-2.json"):
         monkeypatch.setattr(sys, "argv", ["/lib/ipykernel_launcher.py", "-f", file])
         assert "the arguments of the process" not in code_key(arguments).parts
+
+
+def test_a_filter_before_the_one_that_makes_warnings_errors_counts() -> None:
+    f = Cells().run("import warnings\ndef f(): warnings.warn('x')").names["f"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        raised = code_key(f).digest
+        warnings.simplefilter("ignore")
+        assert code_key(f).digest != raised

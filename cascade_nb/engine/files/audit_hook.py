@@ -28,19 +28,12 @@ from types import FrameType
 from typing import Any, Final, Protocol
 
 from cascade_nb.engine.core.driven_run import DrivenRun
+from cascade_nb.engine.files.code_reads import files_read, lists_for_import
 from cascade_nb.engine.files.databases import file_of, said_by
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.variable_reads import listen_to_environment
 
 _OWN_THREADS: Final = "cascade"  # how the names of this package's threads begin
-#: Modules that go through all folders of `sys.path`, the current one among them, for code or for
-#: what is installed: libraries have it done when they are first used.
-_MACHINERY: Final = frozenset(
-    {
-        "importlib._bootstrap_external", "importlib.metadata", "importlib_metadata", "zipimport",
-        "linecache", "tokenize", "pkgutil",
-    }
-)  # fmt: skip
 
 
 class FileUser(Protocol):
@@ -192,12 +185,13 @@ def files_of(user: FileUser) -> OpenedFiles:
 
 
 def _open(files: OpenedFiles, frame: FrameType, path: Any, mode: Any, flags: int) -> None:
-    if not isinstance(path, int) and not _is_of_import(frame, path):
-        files.opened(path, flags)
+    if not isinstance(path, int):
+        for file in files_read(frame, path):
+            files.opened(file, flags)
 
 
 def _list(files: OpenedFiles, frame: FrameType, path: Any = None) -> None:
-    if not isinstance(path, int) and not _is_of_import(frame):
+    if not isinstance(path, int) and not lists_for_import(frame):
         files.listed(path)
 
 
@@ -301,10 +295,3 @@ _ACTS: Final[dict[str, Callable[..., None]]] = {
     "_thread.start_new_thread": _start,
     "_thread.start_joinable_thread": _start,
 }
-
-
-def _is_of_import(frame: FrameType, path: Any = None) -> bool:
-    """Whether code is read to be run or shown: it counts in another way."""
-    if path is not None and not os.fsdecode(path).endswith(".py"):
-        return False
-    return frame.f_globals.get("__name__") in _MACHINERY

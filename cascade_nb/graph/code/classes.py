@@ -17,7 +17,9 @@ from cascade_nb.model.annotations import annotations_of
 
 # Of the names with underscores on both sides, these say something about the class: where libraries
 # make classes out of fields, they keep the fields there.
-_TELLING: Final = frozenset({"__slots__", "__pydantic_fields__", "__attrs_attrs__"})
+_TELLING: Final = frozenset(
+    {"__slots__", "__pydantic_fields__", "__attrs_attrs__", "__orig_bases__"}
+)
 # What Python says of a class by itself; other such names that have plain values were given it.
 _BY_ITSELF: Final = frozenset({"__module__", "__doc__", "__firstlineno__", "__static_attributes__"})
 # What Python itself puts into a class, for its slots and for `abc`.

@@ -110,6 +110,24 @@ def module_text(name: str) -> ModuleText | None:
     return _read(file, version) if not pathlib.Path(file).is_dir() else ModuleText(digest(b""))
 
 
+def files_imported_by(file: str) -> Iterator[str]:
+    """The files of the modules under edit that a file imports, and of those that these import."""
+    seen: set[str] = set()
+    todo = [("", file)]
+    while todo:
+        name, at = todo.pop()
+        version = file_version(at)
+        imports = () if version is None or not at.endswith(".py") else _read(at, version).imports
+        for one in imports:
+            said = within(name, one) if name else one.module
+            for inner in {said, *(f"{said}.{part}" for part in one.names)} - seen:
+                seen.add(inner)
+                place = file_of_module(inner)
+                if place is not None and origin_of_module(inner).owner is CodeOwner.LOCAL:
+                    yield place
+                    todo.append((inner, place))
+
+
 def set_in(name: str) -> list[str]:
     """The names that somebody has set in a module to something else than its file says; none where
     that file was changed since the import.

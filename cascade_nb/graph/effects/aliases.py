@@ -21,7 +21,8 @@ LOCAL_READS: Final = frozenset(
 )
 """Instructions that read a variable of a body or of a function around it."""
 _STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF"})
-_JUMPS: Final = frozenset((*dis.hasjrel, *dis.hasjabs))
+JUMPS: Final = frozenset((*dis.hasjrel, *dis.hasjabs))
+"""Codes of instructions that may go elsewhere."""
 
 
 class Aliases:
@@ -75,7 +76,7 @@ class Aliases:
             Whether it changes what lies below that in place, if it can be.
         """
         name = instruction.opname
-        if instruction.opcode in _JUMPS:
+        if instruction.opcode in JUMPS:
             self._straight.clear()
             if top is not None and (variable := self._stores.get(instruction.argval)):
                 self._bind(variable, top)  # one of the values of `a = x if y else z`

@@ -23,13 +23,28 @@ from cascade_nb.graph.effects.database_writes import (
     may_change_database,
     says_change,
 )
+from cascade_nb.graph.effects.doubts import (
+    ASKS_NETWORK,
+    BY_CHANCE,
+    DOUBTS,
+    DRAWS,
+    draws_by_chance,
+    is_chance_itself,
+    is_fixed,
+    reads_tables,
+    to_elsewhere,
+)
 from cascade_nb.graph.effects.full_names import (
     GENERATOR,
+    KNOWN,
+    full_name,
     is_of,
+    looked_up,
     module_of,
     reads_namespace,
     resolved,
 )
+from cascade_nb.graph.effects.given import CONSTANT
 from cascade_nb.graph.effects.global_writes import (
     WrittenGlobal,
     closure_written,
@@ -37,12 +52,12 @@ from cascade_nb.graph.effects.global_writes import (
     written_global,
     written_in_words,
 )
+from cascade_nb.graph.effects.held_things import beside, has_own, held_by, is_written_by_attrs
 from cascade_nb.graph.effects.held_writes import bound_written, held_written
 from cascade_nb.graph.effects.shared_state import (
-    DOUBTS,
     NOT_SHARED,
     STATES,
-    draws_by_chance,
+    is_of_a_library,
     sets_loggers,
 )
 from cascade_nb.graph.effects.unseen import (
@@ -57,6 +72,7 @@ from cascade_nb.graph.effects.unseen import (
     opens_by_descriptor,
     opens_for_later,
     texts_and_paths_in,
+    texts_of_code,
     unseen_in_words,
     unseen_use,
     used_to_read,
@@ -69,6 +85,9 @@ from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.tasks.task import Task
 
+_LOGGERS: Final = ("logging.getLogger", "logging.root")
+_KNOWN: Final = tuple(KNOWN)
+_HELD: Final = "held"  # how something is used that a value holds: nobody knows
 _MOST: Final = 2_000  # pieces of code looked at
 
 
@@ -112,7 +131,9 @@ def effects_of(task: AnyTask) -> Effects:
         states["sqlite"] = True
     drawn = (kind for kind in states.keys() - seeded if kind not in written)
     if any(kind not in STATES or STATES[kind].draws for kind in drawn):
-        doubts["draws random numbers"] = None
+        doubts[DRAWS] = None
+    if look.asks_elsewhere():
+        doubts[ASKS_NETWORK] = None
     if any(is_of(one, threading.local) for one in look._values):
         doubts["reads what each thread has for itself"] = None
     told = [words for words in DOUBTS if words in doubts]
@@ -139,9 +160,11 @@ def _states_of(name: str, how: str) -> tuple[tuple[str, bool, bool], ...]:
     found = []
     for kind, state in STATES.items():
         if _is_among(name, how, state.changes):
-            found.append((kind, True, name in state.seeds))
+            found.append((kind, True, name in state.seeds and not how))
         elif _is_among(name, how, state.reads):
             found.append((kind, False, False))
+    if how == "=" and not found and is_of_a_library(name):
+        found.append(("patches", True, False))
     return tuple(found)
 
 
@@ -184,7 +207,9 @@ class _Look:
         self._values: list[Any] = []
         self._codes: list[types.CodeType] = []
         self._opened_before: set[int] = set()  # functions that open what tasks are given
-        self._connects = False
+        self._connects = self._reads_tables = False
+        self._named: set[int] = set()  # by id, what code names itself
+        self._called: dict[int, str] = {}  # by id, the name of what is held under one
         self.unseen: dict[str, dict[str, None]] = {}
         self.written: dict[str, str] = {}
 
@@ -204,9 +229,13 @@ class _Look:
                 continue
             seen.add(id(thing))
             if is_of(thing, types.FunctionType):
-                todo.extend(_beside(thing))
+                todo.extend(beside(thing))
+                if is_written_by_attrs(thing):
+                    continue
                 if is_followed(thing.__globals__):
                     yield from self._uses(thing, todo)
+                elif id(thing) not in self._named:
+                    yield full_name(thing, ""), _HELD
             elif is_of(thing, types.MethodType):
                 todo.extend((thing.__func__, type(thing.__self__)))
             elif is_of(thing, functools.partial):
@@ -223,9 +252,21 @@ class _Look:
             elif is_of(thing, type):
                 module = sys.modules.get(module_of(thing))
                 if is_of(module, types.ModuleType) and is_followed(vars(module)):
-                    todo.extend((*vars(thing).values(), *thing.__bases__))
+                    todo.extend((*vars(thing).values(), *thing.__bases__, type(thing)))
             else:
                 self._values.append(thing)
+                yield from self._held(thing, todo)
+
+    def _held(self, thing: Any, todo: deque[Any]) -> Iterator[tuple[str, str]]:
+        """The full name of a value, and on the way to it what it holds."""
+        if id(thing) not in self._named:
+            yield full_name(thing, self._called.get(id(thing), "")), _HELD
+        if is_chance_itself(thing):
+            yield BY_CHANCE, ""
+        todo.append(type(thing))
+        for name, one in held_by(thing):
+            self._called.setdefault(id(one), name or self._called.get(id(thing), ""))
+            todo.append(one)
 
     def _uses(self, function: types.FunctionType, todo: deque[Any]) -> Iterator[tuple[str, str]]:
         space, of_task = function.__globals__, function is self._function
@@ -233,24 +274,31 @@ class _Look:
         self._note(held_written(function))
         if opens_by_descriptor(function.__code__):
             self.unseen.setdefault(OPENS, {})["dir_fd=…"] = None
+        yield from looked_up(function.__code__, space)
         for use in uses_of(function.__code__):
             if use.how == REBOUND_CELL:
                 self._note(closure_written(function, use))
                 continue
             name, leads_to = resolved(use, space)
+            if name == BY_CHANCE and has_own(space, use.names[-1]):
+                continue
             if name == "builtins.hash" and function.__name__ == "__hash__":
                 continue
             if reads_namespace(use, space):
                 self.unseen.setdefault(LOOKS_UP, {})[use.names[-1]] = None
-            if name != "os.environ":
+            if not name.startswith(_KNOWN):
                 self._note(written_global(use, space))
-            if name:
+            if name and not is_fixed(name, function.__code__):
                 yield name, use.how
+            if name:
+                if use.given and use.given[0].kind == CONSTANT and use.given[0].name:
+                    yield name, f'("{use.given[0].name}")'
+                self._reads_tables = self._reads_tables or reads_tables(name)
                 self._connects = self._connects or connects(name, function.__code__)
-                if name == "logging.getLogger" and sets_loggers(function.__code__):
+                if name.startswith(_LOGGERS) and sets_loggers(function.__code__):
                     yield "logging.config.logger", ""
                 if draws_by_chance(name, function.__code__):
-                    yield "sklearn.random", ""
+                    yield BY_CHANCE, ""
                 if follows_links(name):
                     self.unseen[FOLLOWS] = {}
                 way, told = unseen_use(use, name, space, of_task)
@@ -259,6 +307,15 @@ class _Look:
                 if way:
                     self.unseen.setdefault(way, {})[told] = None
             todo.extend(leads_to)
+            of_generator = name.removeprefix(GENERATOR) if name.startswith(GENERATOR) else ""
+            called = of_generator.partition(" ")[0] or use.names[0]
+            for value in leads_to:
+                self._called.setdefault(id(value), called)
+                self._named.add(id(value))
+                if is_of(value, types.FunctionType) and draws_by_chance(
+                    full_name(value, ""), function.__code__
+                ):
+                    yield BY_CHANCE, ""
 
     def _note(self, written: Iterable[WrittenGlobal]) -> None:
         for one in written:
@@ -271,6 +328,14 @@ class _Look:
             or any(map(says_change, chain.from_iterable(map(texts_and_paths_in, self._values))))
         )
 
+    def asks_elsewhere(self) -> bool:
+        """Whether it reads tables, and mentions an address of another machine."""
+        if not self._reads_tables:
+            return False
+        texts = chain.from_iterable(map(texts_of_code, self._codes))
+        held = chain.from_iterable(map(texts_and_paths_in, self._values))
+        return any(map(to_elsewhere, chain(texts, held)))
+
     def reads(self) -> bool:
         """Whether it reads something of outside, by the names that it uses."""
         deque(self.names(), 0)
@@ -279,15 +344,3 @@ class _Look:
     def mentions(self) -> Mentions | None:
         """The texts in all that was looked at, where they may matter."""
         return mentions_in(self._codes, self._values, self.unseen.keys())
-
-
-def _beside(function: types.FunctionType) -> Iterator[Any]:
-    """What a function holds that its body may call."""
-    yield from (vars(function).get("__wrapped__"),)
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:  # not bound yet
-            continue
-    yield from function.__defaults__ or ()
-    yield from (function.__kwdefaults__ or {}).values()

@@ -6,14 +6,27 @@ import os
 import random
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.effects.unseen import BUILTINS
-from cascade_nb.graph.effects.uses import OF_PATHS, OF_READERS, PATH_METHOD, Use
+from cascade_nb.graph.effects.doubts import BY_CHANCE
+from cascade_nb.graph.effects.unseen import BUILTINS, texts_of_code
+from cascade_nb.graph.effects.uses import (
+    OF_CHANCE,
+    OF_PATHS,
+    OF_READERS,
+    PATH_METHOD,
+    SOME_OBJECT,
+    Use,
+    uses_of,
+)
 
 _MISSING: Final = object()
+
+KNOWN: Final = {"os.environ": os.environ, "sys.path": sys.path, "sys.argv": sys.argv}
+"""What the process has once, by its full name, however code calls it."""
 
 GENERATOR: Final = "a generator: "
 """How the full name of a generator of random numbers begins."""
@@ -25,7 +38,7 @@ def resolved(use: Use, space: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
         value, name = _imported(*use.module)
     else:
         value = space.get(use.names[0], _MISSING)
-        name = "" if value is _MISSING else _full_name(value, use.names[0])
+        name = "" if value is _MISSING else full_name(value, use.names[0])
         if value is _MISSING and use.names[0] in BUILTINS:
             name = f"builtins.{use.names[0]}"
     leads_to: list[Any] = [] if value is _MISSING else [value]
@@ -34,14 +47,41 @@ def resolved(use: Use, space: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
             break
         stored = use.how == "=" and n == len(use.names)
         value = _MISSING if stored else _attribute(value, attribute)
-        inner = _full_name(value, "") if is_of(value, types.ModuleType) else ""
+        inner = full_name(value, attribute) if is_of(value, types.ModuleType) else ""
+        if is_of(value, types.ClassMethodDescriptorType):
+            inner = full_name(value, attribute)
+        if not inner and (said := full_name(value, attribute)).startswith(GENERATOR):
+            inner = said
         name = inner or (f"{name}.{attribute}" if name else "")
-        leads_to = [*leads_to[-1:], value]
+        leads_to = [*leads_to[:1], *leads_to[1:][-1:], value]
+    if use.names[0] == SOME_OBJECT and use.names[-1] in OF_CHANCE:
+        name = BY_CHANCE
     if not name and len(use.names) > 1 and use.names[-1] in (OF_PATHS | OF_READERS):
         name = f"{PATH_METHOD}.{use.names[-1]}"
     things = [one for one in leads_to if not is_of(one, types.ModuleType)]
     kinds = [type(one) for one in things if not is_of(one, (type, types.FunctionType))]
     return name, (*things, *kinds)
+
+
+def looked_up(code: types.CodeType, space: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The full names of what a body may look up by a text: ``getattr(time, "time")``.
+
+    Which text is asked of which object is not followed: each counts that is a name in a module or a
+    class of a library that the body uses.
+    """
+    uses = uses_of(code)
+    if _LOOKING_UP.isdisjoint(chain.from_iterable(use.names for use in uses)):
+        return
+    texts = set(texts_of_code(code))
+    for use in uses:
+        value = (
+            space.get(use.names[0], _MISSING) if use.module is None else _imported(*use.module)[0]
+        )
+        for attribute in (*use.names[1:], ""):
+            if is_of(value, (types.ModuleType, type)):
+                for text in sorted(texts & vars(value).keys()):
+                    yield full_name(_attribute(value, text), text), ""
+            value = _attribute(value, attribute)
 
 
 def reads_namespace(use: Use, space: Mapping[str, Any]) -> bool:
@@ -72,24 +112,34 @@ def _imported(module: str, part: str) -> tuple[Any, str]:
     value = _attribute(there, part)
     if value is _MISSING:
         value = sys.modules.get(f"{module}.{part}", _MISSING)
-    return value, _full_name(value, part) or f"{module}.{part}"
+    return value, full_name(value, part) or f"{module}.{part}"
 
 
-def _full_name(value: Any, called: str) -> str:
-    """The name under which the tables know it; "" for what is nobody's."""
+def full_name(value: Any, called: str) -> str:
+    """The name under which the tables know it; "" for what is nobody's.
+
+    Args:
+        value: it.
+        called: what code calls it.
+    """
     if is_of(value, types.ModuleType):
         return str(value.__name__)
-    owner = getattr(value, "__self__", None) if is_of(value, _BOUND) else None
+    if is_of(value, types.ClassMethodDescriptorType):
+        return f"{module_of(value.__objclass__)}.{value.__qualname__}"
+    owner: Any = getattr(value, "__self__", None) if is_of(value, _BOUND) else None
     if owner is not None and not is_of(owner, (types.ModuleType, type)):
         kind = type(owner)
         if module_of(kind) == "random":
             return f"random.{value.__name__}"
         if module_of(kind).startswith("numpy.random"):
             return f"numpy.random.{value.__name__}"
-    if value is os.environ:
-        return "os.environ"
+    known = next((name for name, one in KNOWN.items() if value is one), "")
+    if known:
+        return known
     if is_of(value, (type, types.FunctionType, *_BOUND)) or type(value).__name__ in _COMPILED:
         module = module_of(value)
+        if not module and is_of(owner, type):
+            return _of_a_class(owner, value.__name__)
         module = {"posix": "os", "nt": "os", "_random": "random", "_socket": "socket"}.get(
             module, module
         )
@@ -106,6 +156,12 @@ def _full_name(value: Any, called: str) -> str:
     return f"{module}.{kind.__qualname__}" if module in _CLIENTS else ""
 
 
+def _of_a_class(owner: type, name: str) -> str:
+    """The full name of a method of a class in compiled code, where it was defined."""
+    found = next((cls for cls in owner.__mro__ if name in vars(cls)), owner)
+    return f"{module_of(found)}.{found.__qualname__}.{name}"
+
+
 def is_of(value: Any, kinds: Any) -> bool:
     """`isinstance` by the type alone: a proxy may do anything when asked for its class."""
     return issubclass(type(value), kinds)
@@ -117,6 +173,9 @@ def module_of(thing: Any) -> str:
     return said if type(said) is str else ""
 
 
+_LOOKING_UP: Final = frozenset(
+    {"getattr", "vars", "__dict__", "__getattribute__", "attrgetter", "methodcaller"}
+)
 _BOUND: Final = (types.BuiltinFunctionType, types.MethodType, types.BuiltinMethodType)
 _COMPILED: Final = ("cython_function_or_method", "fused_cython_function")
 _CLIENTS: Final = frozenset({"requests.sessions", "httpx", "aiohttp.client", "socket"})

@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from cascade_nb.graph.effects.aliases import LOCAL_READS, Aliases
+from cascade_nb.graph.effects.aliases import JUMPS, LOCAL_READS, Aliases
 
 GLOBAL_READS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 ATTRIBUTE_READS: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
@@ -28,6 +28,7 @@ _TAKEN: Final[dict[str, Callable[[int], int]]] = {
 
 #: Kinds of what is given to a call.
 CONSTANT: Final = "constant"
+NOTHING: Final = "None"
 GLOBAL: Final = "global"
 PARAMETER: Final = "parameter"
 LOCAL: Final = "local"
@@ -37,12 +38,24 @@ class PlainArgument(NamedTuple):
     """A plain argument of a call: something by its name, or a text.
 
     Attributes:
-        kind: one of `CONSTANT`, `GLOBAL`, `PARAMETER`, `LOCAL`.
-        name: of the variable.
+        kind: one of `CONSTANT`, `NOTHING`, `GLOBAL`, `PARAMETER`, `LOCAL`.
+        name: of the variable; of a constant that is a text, the text.
     """
 
     kind: str
     name: str
+
+
+class CallShape(NamedTuple):
+    """How many arguments a call has.
+
+    Attributes:
+        by_place: those without a name.
+        names: of the others.
+    """
+
+    by_place: int
+    names: tuple[str, ...]
 
 
 class GivenArguments:
@@ -57,6 +70,7 @@ class GivenArguments:
         self, code: types.CodeType, instructions: list[dis.Instruction], aliases: Aliases
     ) -> None:
         self._aliases = aliases
+        self._instructions = instructions
         self._all = [one for one in instructions if one.opname not in SILENT]
         self._place = {one.offset: n for n, one in enumerate(self._all)}
         self._stored = {one.argval for one in self._all if one.opname in STORES}
@@ -91,6 +105,27 @@ class GivenArguments:
                 names = self._texts(one.arg or 0)
         return (), None
 
+    def shape(self, callee: dis.Instruction) -> CallShape | None:
+        """Of the call of an attribute that is read here; None where it is not called at once."""
+        names: tuple[str, ...] = ()
+        place = self._instructions.index(callee)
+        depth = 0  # of the stack, beside what was there before the call and what it gives
+        for one in self._instructions[place:]:
+            depth += stack_effect(one)
+            if one.opcode in JUMPS or depth < -1:
+                return None
+            if one.opname == "CALL_FUNCTION_EX" and depth <= 0:
+                return CallShape(0, ())
+            if one.opname in CALLS | _CALLS_BY_NAME:
+                if depth <= 0:
+                    return CallShape((one.arg or 0) - len(names), names)
+                names = ()
+            elif one.opname in ("KW_NAMES", "LOAD_CONST"):
+                names = self._texts(one.arg or 0)
+            elif one.opname not in SILENT:
+                names = ()
+        return None
+
     def _texts(self, place: int) -> tuple[str, ...]:
         constant = self._constants[place]
         return constant if isinstance(constant, tuple) else ()
@@ -107,7 +142,8 @@ class GivenArguments:
 
     def _plain(self, one: dis.Instruction) -> PlainArgument | None:
         if one.opname in _CONSTANT_READS:
-            return PlainArgument(CONSTANT, "")
+            said = one.argval if type(one.argval) is str else ""
+            return PlainArgument(NOTHING if one.argval is None else CONSTANT, said)
         if one.opname in GLOBAL_READS:
             return PlainArgument(GLOBAL, str(one.argval))
         if one.opname not in LOCAL_READS:
@@ -135,3 +171,12 @@ def _plain_ones(given: list[PlainArgument | None]) -> tuple[PlainArgument, ...]:
             break
         plain.append(one)
     return tuple(plain)
+
+
+def stack_effect(instruction: dis.Instruction) -> int:
+    """By how much the stack grows."""
+    try:
+        argument = instruction.arg if instruction.opcode >= dis.HAVE_ARGUMENT else None
+        return dis.stack_effect(instruction.opcode, argument, jump=False)
+    except ValueError:  # what only the interpreter itself writes
+        return 0

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.code.instructions import instructions_of
-from cascade_nb.graph.effects.given import GLOBAL
+from cascade_nb.graph.effects.given import CONSTANT, GLOBAL
 from cascade_nb.graph.effects.global_writes import (
     CHANGERS,
     DEFAULT,
@@ -75,7 +75,7 @@ def _changes(function: types.FunctionType, name: str, value: Any) -> bool:
         return True
     for use in uses_of(function.__code__):
         for place, given in enumerate(use.given):
-            if given.kind == GLOBAL or given.name != name:
+            if given.kind in (GLOBAL, CONSTANT) or given.name != name:
                 continue
             by_class = len(use.names) == 2 and use.names[1] in MUTATORS
             if (use.names[-1] in CHANGERS or by_class) and not place:

@@ -5,8 +5,12 @@ The one table of these: a name stands for itself and, with a dot at its end, for
 
 from __future__ import annotations
 
+import sys
 import types
 from typing import Final, NamedTuple
+
+from cascade_nb.graph.code.origin import is_followed
+from cascade_nb.graph.effects.doubts import BY_CHANCE
 
 
 class SharedState(NamedTuple):
@@ -35,7 +39,7 @@ STATES: Final[dict[str, SharedState]] = {
     "numpy.random": SharedState(
         "NumPy's global random state",
         _names("numpy.random. scipy.stats.*.rvs"),
-        _names("sklearn.random"),  # see `draws_by_chance`; side by side it draws by chance as well
+        frozenset({BY_CHANCE}),  # see `draws_by_chance`; side by side it draws by chance as well
         seeds=_names("numpy.random.seed numpy.random.set_state"),
         draws=True,
     ),
@@ -51,7 +55,10 @@ STATES: Final[dict[str, SharedState]] = {
             "torch.manual_seed torch.seed torch.set_rng_state torch.random. torch.cuda.manual_seed"
             " torch.cuda.manual_seed_all torch.cuda.seed torch.rand torch.randn torch.randint"
             " torch.randperm torch.rand_like torch.randn_like torch.randint_like torch.normal"
-            " torch.bernoulli torch.multinomial torch.poisson"
+            " torch.bernoulli torch.multinomial torch.poisson torch.nn.init. torch.nn.Linear"
+            " torch.nn.Bilinear torch.nn.Conv1d torch.nn.Conv2d torch.nn.Conv3d torch.nn.RNN"
+            " torch.nn.LSTM torch.nn.GRU torch.nn.Embedding torch.nn.MultiheadAttention"
+            " torch.nn.Transformer torch.nn.functional.dropout torch.utils.data.random_split"
         ),
         seeds=_names("torch.manual_seed torch.random.manual_seed torch.cuda.manual_seed_all"),
         draws=True,
@@ -62,12 +69,19 @@ STATES: Final[dict[str, SharedState]] = {
         seeds=_names("tensorflow.random.set_seed tensorflow.keras.utils.set_random_seed"),
         draws=True,
     ),
+    "polars.random": SharedState(
+        "Polars' global random state",
+        _names("polars.set_random_seed"),
+        seeds=_names("polars.set_random_seed"),
+    ),
     "pyplot": SharedState(
         "pyplot's figures and settings",
         _names(
             "matplotlib.pyplot. matplotlib.pylab. seaborn. pandas.plotting. matplotlib.use"
             " matplotlib.rc matplotlib.rc_context matplotlib.rcdefaults matplotlib.rc_file"
             " matplotlib.style. matplotlib.rcParams= matplotlib.rcParams.update"
+            " matplotlib.colormaps.register matplotlib.colormaps.unregister"
+            " matplotlib.font_manager.fontManager.addfont matplotlib.units.registry="
         ),
         _names("matplotlib.rcParams"),
     ),
@@ -96,6 +110,8 @@ STATES: Final[dict[str, SharedState]] = {
         _names(
             "warnings.catch_warnings warnings.filterwarnings warnings.simplefilter"
             " warnings.resetwarnings warnings.showwarning= warnings.formatwarning="
+            " warnings.filters="
+            " warnings.filters."
         ),
     ),
     "locale": SharedState(
@@ -105,25 +121,64 @@ STATES: Final[dict[str, SharedState]] = {
     ),
     "signals": SharedState(
         "the signal handlers of the process",
-        _names("signal.signal signal.alarm signal.setitimer signal.siginterrupt"),
+        _names(
+            "signal.signal signal.alarm signal.setitimer signal.siginterrupt"
+            " signal.pthread_sigmask signal.set_wakeup_fd"
+        ),
     ),
     "recursion": SharedState("the recursion limit", _names("sys.setrecursionlimit")),
     "switching": SharedState("the thread switch interval", _names("sys.setswitchinterval")),
     "hooks": SharedState(
         "the hooks of the interpreter",
-        _names("sys.excepthook= sys.displayhook= threading.excepthook= builtins.print="),
+        _names(
+            "sys.excepthook= sys.displayhook= sys.unraisablehook= sys.breakpointhook= sys.settrace"
+            " sys.setprofile sys.set_asyncgen_hooks sys.tracebacklimit= threading.excepthook="
+            " threading.settrace threading.setprofile"
+        ),
     ),
     "logging": SharedState(
         "the settings of logging",
-        _names("logging.basicConfig logging.disable logging.captureWarnings logging.config."),
+        _names(
+            "logging.basicConfig logging.disable logging.captureWarnings logging.config."
+            " logging.addLevelName logging.setLoggerClass logging.setLogRecordFactory"
+            " logging.raiseExceptions="
+        ),
     ),
     "umask": SharedState("the file mode mask of the process", _names("os.umask")),
     "collector": SharedState(
         "the garbage collector's settings",
-        _names("gc.disable gc.enable gc.freeze gc.set_threshold"),
+        _names("gc.disable gc.enable gc.freeze gc.set_threshold gc.set_debug gc.callbacks."),
     ),
     "timezone": SharedState("the time zone of the process", _names("time.tzset")),
     "sockets": SharedState("the default timeout of sockets", _names("socket.setdefaulttimeout")),
+    "temporary files": SharedState(
+        "the folder for temporary files",
+        _names("tempfile.tempdir="),
+        _names("tempfile."),
+    ),
+    "loops": SharedState("asyncio's way to make loops", _names("asyncio.set_event_loop_policy")),
+    "process": SharedState(
+        "the rights, limits and ways to work of the process",
+        _names(
+            "os.nice os.setpriority os.sched_setaffinity os.setuid os.setgid os.seteuid os.setegid"
+            " resource.setrlimit sys.set_int_max_str_digits threading.stack_size"
+            " multiprocessing.set_start_method sys.dont_write_bytecode="
+            " threadpoolctl.threadpool_limits dask.config.set"
+        ),
+    ),
+    "registries": SharedState(
+        "what is registered for the whole process",
+        _names(
+            "csv.register_dialect csv.unregister_dialect csv.field_size_limit copyreg.pickle"
+            " copyreg.constructor sqlite3.register_adapter sqlite3.register_converter"
+            " calendar.setfirstweekday mimetypes.add_type mimetypes.init codecs.register"
+            " codecs.unregister codecs.register_error xml.etree.ElementTree.register_namespace"
+            " shutil.register_archive_format shutil.register_unpack_format"
+            " urllib.request.install_opener gettext.install gettext.textdomain"
+            " gettext.bindtextdomain pandas.api.extensions. polars.api."
+            " pyarrow.register_extension_type pyarrow.set_cpu_count pyarrow.set_io_thread_count"
+        ),
+    ),
     "pandas": SharedState(
         "pandas' options",
         _names(
@@ -137,7 +192,10 @@ STATES: Final[dict[str, SharedState]] = {
     ),
     "numpy.print": SharedState(
         "NumPy's settings",
-        _names("numpy.set_printoptions numpy.printoptions numpy.seterr numpy.seterrcall"),
+        _names(
+            "numpy.set_printoptions numpy.printoptions numpy.seterr numpy.seterrcall"
+            " numpy.setbufsize numpy.set_string_function"
+        ),
     ),
     "torch": SharedState(
         "torch's settings",
@@ -154,7 +212,7 @@ STATES: Final[dict[str, SharedState]] = {
         ),
     ),
     "patches": SharedState(
-        "what mock.patch puts in place of others",
+        "what is put in place of parts of libraries",
         _names("unittest.mock.patch unittest.mock.patch."),
     ),
     "sqlite": SharedState("SQLite files that are written", frozenset()),
@@ -164,40 +222,17 @@ STATES: Final[dict[str, SharedState]] = {
             "sys.path= sys.path.insert sys.path.append sys.path.extend sys.path.remove sys.path.pop"
             " sys.path.clear sys.path.reverse sys.path_hooks= sys.path_hooks. sys.meta_path="
             " sys.meta_path. sys.modules= sys.modules.pop sys.modules.update importlib.reload"
-            " site.addsitedir"
+            " site.addsitedir sys.path.__iadd__"
         ),
     ),
-    "arguments": SharedState("the arguments of the process", _names("sys.argv=")),
+    "arguments": SharedState(
+        "the arguments of the process",
+        _names(
+            "sys.argv= sys.argv.append sys.argv.extend sys.argv.insert sys.argv.pop"
+            " sys.argv.clear sys.argv.remove sys.argv.__iadd__"
+        ),
+    ),
 }
-
-_OF_SKLEARN: Final = _names(
-    "train_test_split shuffle resample permutation_importance ShuffleSplit StratifiedShuffleSplit"
-    " GroupShuffleSplit RandomizedSearchCV RandomForestClassifier RandomForestRegressor"
-    " ExtraTreesClassifier ExtraTreesRegressor GradientBoostingClassifier GradientBoostingRegressor"
-    " DecisionTreeClassifier DecisionTreeRegressor BaggingClassifier BaggingRegressor"
-    " AdaBoostClassifier AdaBoostRegressor IsolationForest KMeans MiniBatchKMeans GaussianMixture"
-    " MLPClassifier MLPRegressor SGDClassifier SGDRegressor Perceptron TSNE FastICA"
-    " LatentDirichletAllocation make_classification make_regression make_blobs make_moons"
-    " make_circles"
-)
-
-
-def draws_by_chance(name: str, code: types.CodeType) -> bool:
-    """Whether a body uses what of scikit-learn draws from NumPy's global state, by this full name,
-    and names no `random_state` for it.
-    """
-    root, _, rest = name.partition(".")
-    drawn = root == "sklearn" and rest.rpartition(".")[2] in _OF_SKLEARN
-    return drawn and not _names_anywhere(code, "random_state")
-
-
-def _names_anywhere(code: types.CodeType, name: str) -> bool:
-    held = [one for one in code.co_consts if isinstance(one, tuple)]
-    if name in (*code.co_names, *code.co_varnames, *code.co_consts, *sum(held, ())):
-        return True
-    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
-    return any(_names_anywhere(one, name) for one in inner)
-
 
 _OF_LOGGERS: Final = _names(
     "addHandler removeHandler addFilter removeFilter setLevel propagate handlers filters disabled"
@@ -216,34 +251,9 @@ NOT_SHARED: Final = _names(
     " torch.random.fork_rng"
 )
 
-#: What nobody can know beforehand, in words, by the names of what it comes from. One with
-#: parentheses counts only where it is called without arguments.
-DOUBTS: Final[dict[str, frozenset[str]]] = {
-    "draws random numbers": _names(
-        "numpy.random.default_rng() numpy.random.RandomState() numpy.random.SeedSequence()"
-        " random.Random() random.SystemRandom secrets. uuid.uuid1 uuid.uuid4 uuid.uuid7 os.urandom"
-        " os.getrandom"
-    ),
-    "reads the clock": _names(
-        "time.time time.time_ns time.perf_counter time.perf_counter_ns time.process_time"
-        " time.process_time_ns time.thread_time"
-        " time.localtime() time.gmtime() time.ctime() time.asctime() time.clock_gettime"
-        " datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today"
-        " datetime.date.today pandas.Timestamp.now pandas.Timestamp.today pandas.Timestamp.utcnow"
-    ),
-    "waits for somebody to type": _names("builtins.input getpass.getpass sys.stdin sys.stdin."),
-    "uses hash() or id(), which differ in each process": _names("builtins.hash builtins.id"),
-    "reads what each thread has for itself": frozenset(),
-    "asks about this machine": _names(
-        "platform. os.cpu_count os.process_cpu_count os.getpid os.getppid os.uname os.getlogin"
-        " os.getuid os.getloadavg os.statvfs socket.gethostname socket.getfqdn getpass.getuser"
-        " multiprocessing.cpu_count psutil. shutil.disk_usage torch.cuda.is_available"
-        " torch.cuda.device_count uuid.getnode"
-    ),
-    "asks the network": _names(
-        "requests. httpx. aiohttp. urllib3. urllib.request. http.client. ftplib. smtplib. imaplib."
-        " poplib. telnetlib. xmlrpc.client. socket.socket socket.create_connection"
-        " socket.getaddrinfo socket.gethostbyname websockets. boto3. botocore. paramiko. redis."
-        " pymongo. psycopg. psycopg2. yfinance. openai. anthropic. huggingface_hub."
-    ),
-}
+
+def is_of_a_library(name: str) -> bool:
+    """Whether what has this full name is a part of a library or of Python."""
+    root, _, rest = name.partition(".")
+    module = sys.modules.get(root)
+    return bool(rest) and module is not None and not is_followed(vars(module))

@@ -14,10 +14,12 @@ from cascade_nb.graph.effects.given import (
     ATTRIBUTE_READS,
     CALLS,
     GLOBAL_READS,
+    NOTHING,
     SILENT,
     STORES,
     GivenArguments,
     PlainArgument,
+    stack_effect,
 )
 
 # How far below the top of the stack that lies whose item is stored.
@@ -63,6 +65,12 @@ PATH_METHOD: Final = "Path"
 SOME_OBJECT: Final = "."
 """Stands among the names of a use for that object: no name of the user's, who may have a `Path`."""
 
+OF_CHANCE: Final = {"sample": 1, "shuffle": 0}
+"""Methods of tables and of what is like them that draw random numbers, and how many arguments
+without a name they have at most: ``rng.shuffle(x)`` and ``rng.sample(x, 2)`` are of generators.
+"""
+_FIXES_CHANCE: Final = frozenset({"random_state", "seed", "rng", "generator", "k"})
+
 _TELLING: Final = OF_PATHS | OF_READERS
 
 
@@ -73,7 +81,7 @@ class Use(NamedTuple):
         names: a global name, and the attributes that are read from it at once.
         module: what an import inside the body bound the first name to, instead of the global one.
         how: "" for read, "=" for assigned to, an attribute or an item of it, `REBOUND` or
-            `REBOUND_CELL` for another value, "()" for called without arguments.
+            `REBOUND_CELL` for another value, "()" for called without arguments, or with `None`.
         given: the first arguments that it is called with, as far as they are plain. Of a path's
             method, the path. Empty where the first one is worked out on the spot.
         out: what it is given to write its result to, by the argument `out`.
@@ -175,7 +183,7 @@ def _uses(
     given = GivenArguments(code, instructions, aliases)
     for instruction in instructions:
         name, before = instruction.opname, depth
-        depth += _effect(instruction)
+        depth += stack_effect(instruction)
         if chain and (name in SILENT or name in ATTRIBUTE_READS):
             if name in ATTRIBUTE_READS:
                 chain = (*chain, str(instruction.argval))
@@ -184,10 +192,14 @@ def _uses(
             how = "()" if name in CALLS and not instruction.arg else ""
             if name in _ATTRIBUTE_STORES:
                 chain, how = (*chain, str(instruction.argval)), "="
-            yield Use(chain, module, how, *given.to_call(instruction))
+            arguments, out = given.to_call(instruction)
+            if [one.kind for one in arguments] == [NOTHING]:
+                how = "()"
+            yield Use(chain, module, how, arguments, out)
             there[before] = chain, module
         elif name in _ATTRIBUTE_STORES and before in there:
-            yield Use(*there[before], "=")
+            names, where = there[before]
+            yield Use((*names, str(instruction.argval)), where, "=")
         if name in ("STORE_GLOBAL", "DELETE_GLOBAL"):
             yield Use((str(instruction.argval),), None, REBOUND)
         if name == "STORE_DEREF" and instruction.argval in code.co_freevars:
@@ -209,15 +221,28 @@ def _uses(
         elif name in LOCAL_READS:
             chain, module = aliases.of(str(instruction.argval))
         elif name in ATTRIBUTE_READS and before in there:
-            names, module = there[before]
-            yield Use((*names, str(instruction.argval)), module, "")
+            names, module = there[before]  # with that attribute
+            yield Use(names, module, "")
             module = None
+            if ITEM in names and _draws(instruction, given):
+                yield Use((SOME_OBJECT, str(instruction.argval)), None, "")
         elif name in ATTRIBUTE_READS and instruction.argval in _TELLING:
             yield Use(
                 (SOME_OBJECT, str(instruction.argval)), None, "", given.to_method(instruction)
             )
+        elif name in ATTRIBUTE_READS and _draws(instruction, given):
+            yield Use((SOME_OBJECT, str(instruction.argval)), None, "")
     if chain:
         yield Use(chain, module, "")
+
+
+def _draws(method: dis.Instruction, given: GivenArguments) -> bool:
+    """Whether a method is called that draws from what its object has, and nothing fixes it."""
+    most = OF_CHANCE.get(str(method.argval))
+    shape = None if most is None else given.shape(method)
+    if most is None or shape is None:
+        return False
+    return shape.by_place <= most and _FIXES_CHANCE.isdisjoint(shape.names)
 
 
 # By place on the stack, from 1 on: the names that lead to what is there.
@@ -255,17 +280,11 @@ def _moved(there: _Places, instruction: dis.Instruction, before: int, depth: int
         of = None
     kept = min(before, depth) - name.startswith("BINARY_")
     left = {place: what for place, what in there.items() if place <= kept}
+    if name in ATTRIBUTE_READS and before in there:
+        names, module = there[before]
+        left[before] = (*names, str(instruction.argval)), module
     if of is not None:
         left[depth] = (of[0] if of[0][-1:] == (ITEM,) else (*of[0], ITEM)), of[1]
     if name == "BUILD_SLICE":
         left[depth] = _SLICE
     return left
-
-
-def _effect(instruction: dis.Instruction) -> int:
-    """By how much the stack grows."""
-    try:
-        argument = instruction.arg if instruction.opcode >= dis.HAVE_ARGUMENT else None
-        return dis.stack_effect(instruction.opcode, argument, jump=False)
-    except ValueError:  # what only the interpreter itself writes
-        return 0

@@ -7,19 +7,18 @@ for all of them in the next: five draws would be five times the same number.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final
+from typing import Any
 
+from cascade_nb.graph.effects.doubts import DRAWS
 from cascade_nb.graph.effects.effects import effects_of
 from cascade_nb.graph.graph import Node
 from cascade_nb.graph.values.atoms import digest, text
 from cascade_nb.model.lazy.any_task import AnyTask
 
-_CHANCE: Final = "draws random numbers"
-
 
 def draws(task: AnyTask) -> bool:
     """Whether a task draws random numbers that nothing fixes."""
-    return _CHANCE in effects_of(task).doubts
+    return DRAWS in effects_of(task).doubts
 
 
 class Draws:

@@ -40,7 +40,7 @@ from cascade_nb.graph.values.atoms import (
 )
 from cascade_nb.graph.values.code_objects import is_code
 from cascade_nb.graph.values.repeats import repeats, repeats_across
-from cascade_nb.graph.values.settings import OF_VALUES
+from cascade_nb.graph.values.settings import settings_of
 from cascade_nb.model.arguments.inputs import CALLS
 from cascade_nb.model.containers.attributes import attributes
 from cascade_nb.model.lazy.lazy import Lazy
@@ -96,11 +96,11 @@ class Encoder:
         key = id(value)
         known = self._known.get(key)
         if known is not None:
-            if key in self._mixed:
-                self._said_of_others += 1
+            self._said_of_others += key in self._mixed
             return known if self._open else known + self._repeats(value)
-        depth = self._open.get(key)
-        if depth is not None:  # a value inside itself, named by how far up it stands
+        if (
+            depth := self._open.get(key)
+        ) is not None:  # a value inside itself, named by how far up it stands
             return b"^%d;" % (len(self._open) - depth)
         self._open[key] = len(self._open)
         before = self._said_of_others
@@ -158,8 +158,7 @@ class Encoder:
         kind = type(value)
         handler = _HANDLERS.get(kind)
         if handler is not None:
-            if kind not in _OF_DATA:
-                self._said_of_others += 1
+            self._said_of_others += kind not in _OF_DATA
             return handler(self, value)
         if isinstance(value, Lazy) or is_code(value):
             self._said_of_others += 1
@@ -167,7 +166,7 @@ class Encoder:
         array = array_handler(kind)
         if array is not None:
             try:
-                return frame(b"A", text(kind.__qualname__) + array(self, value))
+                return frame(b"A", text(kind.__qualname__) + array(self, value) + self._by(kind))
             except (CannotKeyError, RecursionError):
                 raise
             except Exception as error:  # what the library itself cannot do with its data
@@ -247,14 +246,15 @@ class Encoder:
             encoded += b"+" + self.items(list(items))
         if pairs is not None:
             encoded += b":" + self._dict(dict(pairs))
-        settings = OF_VALUES.get(str(kind.__module__).partition(".")[0])
-        if settings is not None and (held := settings()):
-            encoded += b"~" + self.encode(held)
+        encoded += self._by(kind)
         if not issubclass(kind, enum.Enum) and not is_of_library(kind):
             encoded += self._left_out(value, state)
         if hasattr(kind, "__array_finalize__") and getattr(value, "__dict__", None):
             encoded += b"." + self.encode(vars(value))  # which an array's own reducer leaves out
         return frame(b"o", encoded)
+
+    def _by(self, kind: type) -> bytes:
+        return b"~" + self.encode(held) if (held := settings_of(kind)) else b""
 
     def _left_out(self, value: Any, state: Any) -> bytes:
         """What a pickle of an object of the user's would not have, as far as it is content: a task

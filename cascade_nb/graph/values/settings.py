@@ -170,14 +170,22 @@ def logging_levels() -> Settings:
 
 
 def warnings_raised() -> Settings:
-    """Which warnings are errors."""
-    errors = [one for one in warnings.filters if one[0] == "error"]
-    return {str(place): repr(one) for place, one in enumerate(errors)}
+    """Which warnings are errors: the filters up to the last that makes any an error."""
+    places = [place for place, one in enumerate(warnings.filters) if one[0] == "error"]
+    last = places[-1] + 1 if places else 0
+    return {str(place): repr(one) for place, one in enumerate(warnings.filters[:last])}
 
 
-#: By package, the settings that values of its classes go by, whoever computes with them.
-OF_VALUES: Final[Mapping[str, Callable[[], Settings]]] = {
+def settings_of(kind: type) -> Settings:
+    """Those in force by which values of a class go, whoever computes with them."""
+    read = _OF_VALUES.get(str(kind.__module__).partition(".")[0])
+    return {} if read is None else read()
+
+
+_OF_VALUES: Final[Mapping[str, Callable[[], Settings]]] = {
     "decimal": decimal_context,
+    "numpy": numpy_errors,
+    "pandas": pandas_options,
     "sklearn": sklearn_config,
 }
 
