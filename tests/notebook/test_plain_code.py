@@ -279,6 +279,24 @@ def test_code_in_which_tasks_are_plain_is_forgotten_with_its_functions() -> None
     assert len(body.plain_codes) == before
 
 
+def test_a_task_called_in_such_code_is_such_code_where_it_is_nothing_but_a_task() -> None:
+    """Deep recursion would look through all of its frames for each call."""
+    made: dict[str, Any] = {"task": task}
+    exec(
+        "def build(n): return leaf(n)\n"
+        "def leaf(n): return n + 1\n"
+        "def deep(n): return leaf(n) if n == 0 else deep(n - 1)\n"
+        "def call(n): return deep(n), built(n)\n"
+        "leaf, deep, built = task(leaf), task(deep), task(build)",
+        made,
+    )
+    body.tasks_are_plain_in([made["call"].__code__])
+    assert made["call"](3) == (1, 4)
+    assert body.is_plain_code(made["deep"].fn.__code__)
+    assert isinstance(made["deep"](3), LazyResult)
+    assert isinstance(made["build"](3), LazyResult), "a function that is no task but has one"
+
+
 def test_an_example_in_a_docstring_is_what_the_function_gives(
     notebook: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import contextvars
 import sys
 from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType
-from typing import Final
+from typing import Any, Final
 from weakref import ref
 
 _inside: Final = contextvars.ContextVar("cascade_body", default=False)
@@ -58,14 +58,33 @@ def is_plain_code(code: CodeType) -> bool:
     return _identity(code) in plain_codes
 
 
-def in_plain_code() -> bool:
-    """Whether what called the caller runs for such code, up to the cell or module that runs it."""
-    frame: FrameType | None = sys._getframe(2)
+def in_plain_code(task: Any) -> bool:
+    """Whether what called the caller runs for such code, up to the cell or module that runs it.
+
+    Args:
+        task: what is called. The code of a `def` that is nothing but a task counts as such code
+            from then on: what it calls, and recursion, need not look as far for it.
+    """
+    asks = sys._getframe(2)
+    frame: FrameType | None = asks
     while frame is not None:
         code = frame.f_code
         if _identity(code) in plain_codes:
+            if frame is not asks:
+                _mark(task)
             return True
         if code.co_name == "<module>" and not code.co_filename.startswith(_EVALUATED):
             return False
         frame = frame.f_back
     return False
+
+
+def _mark(task: Any) -> None:
+    function = task.fn
+    code = getattr(function, "__code__", None)
+    if (
+        code is not None
+        and _identity(code) not in plain_codes
+        and function.__globals__.get(function.__name__) is task
+    ):
+        tasks_are_plain_in([code])

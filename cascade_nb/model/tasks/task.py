@@ -105,7 +105,7 @@ class Task(HasSignature, Generic[P, R]):
             >>> cs.run(total(fetch(3)))
             3
         """
-        if in_body() or (plain_codes and in_plain_code()):
+        if in_body() or (plain_codes and in_plain_code(self)):
             if self._is_plain_call(args, kwargs):
                 return self.fn(*args, **kwargs)  # type: ignore[no-any-return]
         elif not kwargs and len(args) in self._fits:
