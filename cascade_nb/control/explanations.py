@@ -23,6 +23,7 @@ from cascade_nb.control.words import (
     ago,
     amount_text,
     count_text,
+    more_text,
     percent,
     rate_text,
     seconds_text,
@@ -88,7 +89,7 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
     scope = constraint.scope
     tail = _by_whom(constraint)
     if constraint.expires is not None:
-        tail += f", for {seconds_text(max(0.0, constraint.expires - now))} more"
+        tail += f", {more_text(constraint.expires - now)}"
     if isinstance(gate, ConcurrencyGate):
         told = f"at most {gate.limit} of {scope.words} at once{tail}"
         if not gate.limit:  # no end of what runs makes room
@@ -199,7 +200,7 @@ def constraint_line(constraint: Constraint, now: float) -> str:
     words = what_it_does(constraint)
     line = f"{constraint.scope}: {words}, since {seconds_text(now - constraint.since)}"
     if constraint.expires is not None:
-        line += f", for {seconds_text(constraint.expires - now)} more"
+        line += f", {more_text(constraint.expires - now)}"
     return line + _by_whom(constraint)
 
 

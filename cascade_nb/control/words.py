@@ -28,6 +28,13 @@ def seconds_text(seconds: float) -> str:
     return f"{whole} s"
 
 
+def more_text(seconds: float) -> str:
+    """For how much longer: ``for another second``, ``for 4 s more``, ``for 2 h 5 min more``."""
+    if seconds < 1.5:
+        return "for another second"
+    return f"for {seconds_text(round(seconds))} more"
+
+
 def left_text(seconds: float | None) -> str:
     """How long something will still take, after how long it took so far: ``, about 2 min left``;
     empty where nobody knows.

@@ -4,6 +4,8 @@ with it.
 
 from __future__ import annotations
 
+import io
+import linecache
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
@@ -80,6 +82,18 @@ def running_cell(shell: Shell) -> Running:
     key = info.cell_id if info is not None else None
     text = info.raw_cell if info is not None else None
     return Running(Cell(key or object(), f"In[{number}]"), number, text or "")
+
+
+def note_source(shell: Shell, text: str, number: int, raw: str | None = None) -> str:
+    """Have tracebacks and `inspect` find the text of a cell; gives the file name that it goes by.
+
+    Where IPython ends a line at a form feed or a U+2028 in a string, it ends none here, as in
+    Python.
+    """
+    name: str = shell.compile.cache(text, number, raw_code=raw)
+    lines = linecache.getlines(name)
+    lines[:] = io.StringIO(text if text.endswith("\n") else f"{text}\n", newline=None)
+    return name
 
 
 def remark(text: str) -> None:

@@ -2,8 +2,9 @@
 
 The table is built element by element; every name is the text of an element. It has no script and
 no link. Where a notebook is exported and sanitised, nbconvert shows the text of a style sheet and
-the tags that it does not allow, `tbody` among them, which every table is given. So how it looks
-stands at each element, a table is no `table`, and what is left of it is its lines.
+the tags that it does not allow: `tbody`, which every table is given, `details`, which would fold a
+difference. So how it looks stands at each element, a table is no `table`, nothing is folded, and
+what is left of it is its lines.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class RowGroup(NamedTuple):
         state: a key of `LOOKS`, shown by its sign and colour.
         heading: what they have in common.
         time: of all of them, in words, or nothing.
-        lines: a difference, which stands folded below the heading.
+        lines: a difference, which stands below the heading.
         rows: them.
     """
 
@@ -73,12 +74,9 @@ def table_html(title: str, notes: Sequence[str], groups: Sequence[RowGroup]) -> 
 
 
 def _group(parent: Element, group: RowGroup, room: int) -> None:
+    _heading(_add(parent, "div"), group)
     if group.lines:
-        details = _add(parent, "details")
-        _heading(_add(details, "summary", style=_SUMMARY), group)
-        _difference(details, group.lines)
-    else:
-        _heading(_add(parent, "div"), group)
+        _difference(parent, group.lines)
     table: Element | None = None
     for row in group.rows[:room]:
         if not row.words and not row.time:
@@ -141,7 +139,6 @@ _ROW: Final = "display:table-row"
 _CELL: Final = "display:table-cell;padding:2px 14px 2px 0;max-width:52em"
 _MONO: Final = "font-family:var(--jp-code-font-family, monospace)"
 _NAMES: Final = f"padding:2px 0 2px 1.5em;overflow-wrap:anywhere;{_MONO}"
-_SUMMARY: Final = "cursor:pointer;display:list-item"
 # JupyterLab has rules of its own for code.
 _CODE: Final = (
     "margin:3px 0 5px 1.5em;padding:4px 8px;font-size:.92em;line-height:1.45;overflow-x:auto;"

@@ -196,6 +196,35 @@ async def test_a_limit_counts_and_so_do_the_items_that_a_map_will_have(
     await over(run)
 
 
+async def test_an_attempt_that_is_to_be_made_again_counts_with_its_wait(
+    make_engine: MakeEngine, clock: VirtualClock
+) -> None:
+    engine = make_engine(clock=clock)
+    failed: list[int] = []
+
+    @cs.task
+    async def fetch(i: int) -> int:
+        await clock.sleep(10)
+        if i == 1 and not failed:
+            failed.append(i)
+            raise ConnectionError("away")
+        return i
+
+    @cs.task
+    async def total(xs: list[int]) -> int:
+        await clock.sleep(10)
+        return sum(xs)
+
+    fetched = fetch.map(i=[0, 1, 2]).with_retry(max_attempts=2, delay=100)
+    run = engine.start(total(fetched))
+    await until(lambda: run.status.running == 3)
+    await pass_time(clock, 10)
+    await until(lambda: run.status.retries)
+    await until(lambda: left(run) == pytest.approx(100 + 10 + 10))
+    while not run.done():
+        await pass_time(clock, 10)
+
+
 async def test_of_many_nodes_it_is_made_beside_the_loop(
     make_engine: MakeEngine, clock: VirtualClock
 ) -> None:

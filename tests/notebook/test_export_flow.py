@@ -338,6 +338,20 @@ def test_imports_below_one_name_are_all_in_the_module(here: Notebook) -> None:
         ),
         pytest.param(
             [
+                "from random import random, seed",
+                "seed(3)",
+                "%%cascade -q\ndef g(): return random()\nx = g()",
+            ],
+            "from random import seed|seed(3)|def g",
+            id="a seed by its own name",
+        ),
+        pytest.param(
+            ["%%cascade -q\ndef g(): return 'a\x0cb\u2028c'\nx = g()"],
+            "return 'a\x0cb\u2028c'|x = g()",
+            id="what ends a line to some, in a string",
+        ),
+        pytest.param(
+            [
                 "import random",
                 "%%cascade -q\ndef g(n): return random.random() + n",
                 "%%cascade -q\nx = g(1)  # drawn\nys = g.map(\n    n=[1, 1],\n)",

@@ -37,6 +37,7 @@ class Moment(NamedTuple):
         seconds: what an attempt took, by task name: in this run, or in earlier ones.
         worked: for how long attempts have been under way, by index.
         constraints: those in force that may be about it.
+        waits: seconds until the last attempt that is to be made again is due, by index of a node.
         capacity: how many may run at once where nothing else is said, by queue.
         pools: how much there is of what tasks need.
     """
@@ -49,6 +50,7 @@ class Moment(NamedTuple):
     seconds: Mapping[str, float]
     worked: Mapping[int, float]
     constraints: Sequence[Constraint]
+    waits: Mapping[int, float]
     capacity: Mapping[str, float]
     pools: Mapping[str, float]
 
@@ -114,6 +116,10 @@ def _moment(
         for attempt in view.in_flight.values()
         if attempt.started is not None and not attempt.abandoned
     }
+    waits: dict[int, float] = {}
+    for index, due in core.retry_at.items():
+        root = core.root_of(index)
+        waits[root] = max(waits.get(root, 0.0), due - now)
     queues = {kind.queue for kind in core.kinds.all} - {None, "inline", "async"}
     return Moment(
         core.graph,
@@ -124,6 +130,7 @@ def _moment(
         {**means, **seconds},
         worked,
         ours,
+        waits,
         {queue: view.queues.workers_for(queue).executor.capacity for queue in queues if queue},
         {name: pool.total for name, pool in manager.pools.items()},
     )
@@ -145,10 +152,10 @@ def estimate(moment: Moment) -> float | None:
     mean = sum(moment.seconds.values()) / max(1, len(moment.seconds))
     lanes = _Lanes(moment)
     works: list[Work] = []
-    at: dict[int, int] = {}
+    at: dict[int, tuple[int, ...]] = {}
     for i in wanted:
         node = nodes[i]
-        sources = tuple(at[s] for s in node.sources if s in at)
+        sources = tuple(place for s in node.sources for place in at.get(s, ()))
         seconds = moment.seconds.get(node.task_name, mean) if node.task is not None else 0.0
         grown = moment.grown.get(i)
         kind = moment.kinds[grown.first if grown is not None and grown.count else i]
@@ -156,9 +163,12 @@ def estimate(moment: Moment) -> float | None:
         shared = lanes.of(i, kind)
         if shared is None and pieces[i]:
             return None
-        at[i] = len(works)
+        at[i] = (len(works),)
         each = total / pieces[i] if pieces[i] else 0.0
         works.append(Work(sources, each, pieces[i], shared or (), id(kind)))
+        if i in moment.waits:  # what is tried again, beside what may begin before it is due
+            at[i] += (len(works),)
+            works.append(Work(sources, moment.waits[i] + seconds))
     return time_left(works, lanes.all)
 
 

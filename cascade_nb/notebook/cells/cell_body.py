@@ -22,7 +22,7 @@ from cascade_nb.notebook.cells.recorded_names import Names
 from cascade_nb.notebook.cells.rewriting import bound_past, rewritten
 from cascade_nb.notebook.roles.function_roles import GENERATOR, roles_in
 from cascade_nb.notebook.roles.top_level import names_loaded, root_name
-from cascade_nb.notebook.shell import Running, Shell
+from cascade_nb.notebook.shell import Running, Shell, note_source
 
 _AWAIT: Final = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -58,7 +58,7 @@ class Body:
         self.cell = running.cell
         source = _Source.of(text, running.text, finish(shell.transform_cell(text)))
         self._has_magics = "get_ipython()" in source.padded
-        name = shell.compile.cache(source.shown, running.number, raw_code=running.text or None)
+        name = note_source(shell, source.shown, running.number, running.text or None)
         self._file = name
         self._refused: list[tuple[Exception, int]] = []
         tree = shell.transform_ast(
@@ -214,7 +214,7 @@ def would_await(shell: Shell, text: str) -> bool:
     try:
         return awaits(source.padded)
     except SyntaxError as error:
-        error.filename = shell.compile.cache(source.shown, shell.execution_count)
+        error.filename = note_source(shell, source.shown, shell.execution_count)
         raise
 
 

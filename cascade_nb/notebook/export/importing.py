@@ -16,7 +16,7 @@ from cascade_nb.notebook.export.cells import note_import
 from cascade_nb.notebook.export.module_text import PACKAGE
 from cascade_nb.notebook.panel.drawing import show_graph, whole_graph
 from cascade_nb.notebook.session import Session
-from cascade_nb.notebook.shell import remark, running_cell, say
+from cascade_nb.notebook.shell import note_source, remark, running_cell, say
 from cascade_nb.notebook.tracebacks import as_in_a_cell
 from cascade_nb.notebook.workspace.layers import Cell
 
@@ -39,7 +39,7 @@ def bring_in(session: Session, given: Namespace, _awaited: bool) -> None:
         sys.path.insert(0, folder)
     shell, number = session.shell, running_cell(session.shell).number
     cell = Cell(("import", str(module.path)), module.path.name)
-    name = shell.compile.cache(module.text, number)
+    name = note_source(shell, module.text, number)
     code = compile(module.text, name, "exec", dont_inherit=True)
     told: dict[str, None] = {}
     try:

@@ -117,6 +117,7 @@ def statements_of(cells: Sequence[RunCell]) -> list[Statement]:
     """
     found: list[Statement] = []
     effects: dict[str, frozenset[str]] = {}
+    modules: dict[str, str] = {}
     for number, cell in enumerate(cells):
         body = parsed(cell.python).body
         lines = python_lines(cell.python)
@@ -131,9 +132,10 @@ def statements_of(cells: Sequence[RunCell]) -> list[Statement]:
                 node,
                 text,
                 frozenset(bound_by(node)),
-                frozenset(_changed(node)) | _of_calls(node, effects),
+                frozenset(_changed(node)) | _of_calls(node, effects) | _set_in(node, modules),
                 frozenset(reads_of(ast.unparse(node))),
             )
+            _note_imports(node, modules)
             found += _one_by_one(whole) if whole.is_import else [whole]
     return found
 
@@ -197,6 +199,27 @@ def _of_calls(node: ast.stmt, effects: Mapping[str, frozenset[str]]) -> frozense
     match node:
         case ast.Expr(ast.Call(func=ast.Name(name))):
             return effects.get(name, frozenset())
+    return frozenset()
+
+
+def _note_imports(node: ast.stmt, modules: dict[str, str]) -> None:
+    """Note from which modules the names are that a statement imports; others it may bind anew."""
+    for name in bound_by(node):
+        modules.pop(name, None)
+    if isinstance(node, ast.Import):
+        modules.update((one.asname or one.name.partition(".")[0], one.name) for one in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module is not None:
+        modules.update((one.asname or one.name, node.module) for one in node.names)
+
+
+def _set_in(node: ast.stmt, modules: Mapping[str, str]) -> frozenset[str]:
+    """Whose module a line sets that is nothing but ``seed(3)``, after ``from random import seed``:
+    all names that are that module, or of it.
+    """
+    match node:
+        case ast.Expr(ast.Call(func=ast.Name(called))) if _SETS.fullmatch(called):
+            module = modules.get(called)
+            return frozenset(one for one, of in modules.items() if of == module)
     return frozenset()
 
 

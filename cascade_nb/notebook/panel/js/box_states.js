@@ -38,7 +38,7 @@ export class BoxStates {
     const [word, icon] = looks[name] ?? [name, ""]
     box.dataset.state = name
     box.querySelector(".icon")?.setAttribute("d", icon)
-    const counted = total !== undefined && name !== "waiting" ? `${number(done)}/${number(total)}` : ""
+    const counted = total !== undefined && (name !== "waiting" || done) ? `${number(done)}/${number(total)}` : ""
     const bar = box.querySelector(".bar")
     if (counted && bar) {
       box.dataset.progress = counted

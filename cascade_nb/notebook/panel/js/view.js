@@ -105,7 +105,7 @@ export class View {
           h(
             "table",
             {},
-            h("thead", {}, h("tr", {}, ...["kind", "done", "hold", "limit"].map((name) => h("th", { scope: "col" }, name)))),
+            h("thead", {}, h("tr", {}, ...["task", "done", "hold", "limit"].map((name) => h("th", { scope: "col" }, name)))),
             this.kinds,
           ),
           this.retries,
