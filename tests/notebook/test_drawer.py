@@ -811,6 +811,33 @@ async def test_items_are_there_when_the_map_is_done_and_while_it_goes_on(start: 
     assert [row[6] for row in rows] == ["1", "2", "3", "4"]
 
 
+async def test_what_is_left_of_a_map_can_be_held_though_an_item_of_it_has_failed(
+    start: Start,
+) -> None:
+    go = threading.Event()
+
+    @cs.task
+    def may_fail(i: int) -> int:
+        if i == 0:
+            raise ValueError("no convergence")
+        go.wait(PATIENCE)
+        return i
+
+    mapped = may_fail.map(i=list(range(100))).named("m")
+    run, page = start(mapped, on_error="continue")
+    await until(lambda: run.status.failed == 1 and run.status.queued)
+    head = await page.head("m")
+    assert head["state"] == "failed"
+    assert {"hold", "hold_after"} <= set(head["can"])
+    assert "runs in" in pairs(head["facts"])
+    assert await page.do("m", "hold")
+    await until(lambda: run.status.held)
+    assert (await page.head("m"))["can"][:1] == ["resume"]
+    run.cancel()
+    go.set()
+    await over(run)
+
+
 async def test_items_that_ask_or_go_on_as_another_node_are_counted_as_what_they_do(
     start: Start,
 ) -> None:

@@ -29,6 +29,11 @@ _PLACES: Final = {
 }
 
 
+_OVER: Final = frozenset(
+    {NodeState.DONE, NodeState.REUSED, NodeState.FAILED, NodeState.SKIPPED, NodeState.CANCELLED}
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class NodeFacts:
     """A node, or an item, at one moment.
@@ -42,6 +47,7 @@ class NodeFacts:
         took: seconds of its last attempt that is over.
         place: where its body runs; empty for what has none.
         items: of a map that has grown, how many are done and how many there are.
+        goes_on: whether it is not over, or items of it are not, one of which may have failed.
         held: whether a pause of exactly this node is in force, or it is held at a breakpoint.
         breaks: whether a breakpoint of exactly this node stands.
         inputs: what it is given.
@@ -64,6 +70,7 @@ class NodeFacts:
     took: float | None
     place: str
     items: tuple[int, int] | None
+    goes_on: bool
     held: bool
     breaks: bool
     inputs: tuple[NodeInput, ...]
@@ -120,9 +127,10 @@ def _facts(view: RunView, node: Node, index: int, state: NodeState) -> NodeFacts
     there = is_there(view, index)
     own = core.id_of(index)
     failures = [f for f in view.failures if f.task_id == own or f.task_id.startswith(f"{own}[")]
-    items = None
+    items, goes_on = None, state not in _OVER
     if not is_item and core.is_expanded(index):
         states = [state_of_place(view, place) for place in core.items(index)]
+        goes_on = goes_on or any(one not in _OVER for one in states)
         items = sum(one in (NodeState.DONE, NodeState.REUSED) for one in states), len(states)
     now = view.services.clock.now()
     return NodeFacts(
@@ -138,6 +146,7 @@ def _facts(view: RunView, node: Node, index: int, state: NodeState) -> NodeFacts
         took=took,
         place=_place(view, index) if node.task is not None else "",
         items=items,
+        goes_on=goes_on,
         held=_is_held(view, node, None if not is_item else index),
         breaks=view.services.manager.find(Scope("node", node.id), "breakpoint") is not None,
         inputs=tuple(inputs_of(view, index)),

@@ -18,7 +18,6 @@ from cascade_nb.notebook.drawer.references import Named, References
 from cascade_nb.notebook.drawer.texts import Json, line, plain
 
 _NAME: Final = 10_000  # characters of a name that is copied
-_OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.FAILED, NodeState.CANCELLED)
 _STARTS: Final = (NodeState.WAITING, NodeState.QUEUED)
 
 #: The tabs, by kind; Error comes where there is one.
@@ -72,7 +71,7 @@ def _can(facts: NodeFacts | None, is_over: bool) -> list[str]:
     if is_over:
         again = ["retry"] if facts.state in (NodeState.FAILED, NodeState.CANCELLED) else []
         return [*again, "run_to"] if facts.kind != "item" else again
-    may_hold = facts.kind in ("task", "map") and facts.state not in (*_OVER, NodeState.SKIPPED)
+    may_hold = facts.kind in ("task", "map") and facts.goes_on
     found = ["resume"] if facts.held else ["hold", "hold_after"] if may_hold else []
     if facts.breaks and facts.kind != "item":
         return [*found, "no_break"]
@@ -172,7 +171,7 @@ def _facts(facts: NodeFacts) -> list[list[str]]:
         told.append(["started", ago(facts.started)])
     if facts.took is not None:
         told.append(["took", seconds_text(facts.took)])
-    ran = "ran in" if facts.state in _OVER else "runs in"
+    ran = "runs in" if facts.goes_on or facts.state is NodeState.SKIPPED else "ran in"
     if facts.place and facts.state is not NodeState.REUSED:
         on = facts.place.replace("the kernel's loop", "the kernel itself")
         told.append([ran, on])
