@@ -22,6 +22,7 @@ import cascade_nb as cs
 from cascade_nb.errors import TaskCallError, TaskFailedError
 from cascade_nb.graph.values import arrays
 from cascade_nb.graph.values.encoder import Encoder
+from cascade_nb.model.copying import stamps
 from cascade_nb.model.copying.stamps import content_stamp
 from tests.support.examples import examples
 
@@ -302,6 +303,32 @@ def test_whatever_is_changed_after_the_call_is_not_seen_or_is_told(value: Any, d
             seen = before if "argument value was changed after the call" in str(error) else error  # type: ignore[assignment]
         assert seen == before
     assert cs.run(look(value)) == told(value)
+
+
+@pytest.mark.parametrize("inner", [lambda: 1, lambda: Plain(1), lambda: {"a": [1, 2]}])
+def test_what_is_nested_without_end_is_stamped_in_time_by_its_depth(
+    inner: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each look at a whole goes a hundred levels down, so that one for each level takes very long.
+    looks: list[Any] = []
+    look_whole = stamps._plainly
+
+    def counted(value: Any, most: int) -> Any:
+        looks.append(value)
+        return look_whole(value, most)
+
+    monkeypatch.setattr(stamps, "_plainly", counted)
+    depth, innermost = 5_000, [inner()]
+    nested: Any = innermost
+    for _ in range(depth):
+        nested = [nested]
+    before = content_stamp(nested)
+    assert len(looks) < depth / 20
+    assert content_stamp(nested) == before
+    innermost.append(2)
+    assert content_stamp(nested) != before
+    while nested is not innermost:  # level by level: the interpreter's own way to let go is deep
+        nested = nested[0]
 
 
 ONCE: dict[str, Callable[[], Any]] = {

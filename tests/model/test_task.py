@@ -67,6 +67,8 @@ def test_a_task_has_what_its_function_has_beside_itself() -> None:
     assert not hasattr(cs.task(lambda: 1), "cache_clear")
     with pytest.raises(AttributeError, match="'Task' object has no attribute 'cache_clean'"):
         getattr(kept, "cache_clean")  # noqa: B009
+    with pytest.raises(AttributeError, match=r"its calls have: x = add\(…\), then x.value$"):
+        getattr(add, "value")  # noqa: B009
     assert copy.copy(kept).fn is kept.fn
 
 

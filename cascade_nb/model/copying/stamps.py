@@ -52,6 +52,7 @@ class _Stamping:
         self._left, self._plain_left = THINGS, PARTS
         self._seen: dict[int, int] = {}
         self._alive: list[Any] = []
+        self._deep = 0  # so many containers are taken apart before one is looked at whole again
 
     def of(self, value: Any) -> bytes:
         stack: list[Any] = [value]
@@ -71,14 +72,25 @@ class _Stamping:
         if number != len(self._seen) - 1:
             return []  # it stands elsewhere too
         if cls in _SEQUENCES or cls is dict:
-            whole = _plainly(value, self._plain_left)
-            if whole is None and cls is list and (held := _attributes_of(value)):
-                whole = _plainly(held, self._plain_left)
+            whole = self._whole(value, cls)
             if whole is not None:
                 self._plain_left -= whole[1]
                 self._hasher.update(whole[0])
                 return []
         return self._taken_apart(value, cls)
+
+    def _whole(self, value: Any, cls: type) -> tuple[bytes, int] | None:
+        if self._deep:
+            self._deep -= 1
+            return None
+        try:
+            whole = _plainly(value, self._plain_left)
+            if whole is None and cls is list and (held := _attributes_of(value)):
+                whole = _plainly(held, self._plain_left)
+        except ValueError:  # nested too deeply: what is in it may be too, and each look costs
+            self._deep = _DEPTH
+            return None
+        return whole
 
     def _taken_apart(self, value: Any, cls: type) -> list[Any]:
         if array_kind(cls) == "array":
@@ -169,6 +181,9 @@ def _weights(numpy: Any) -> Any:
 def _plainly(value: Any, most: int) -> tuple[bytes, int] | None:
     """The bytes of a container of plain containers and atoms, and how many parts it has; None for
     any other, and where there are more than `most`.
+
+    Raises:
+        ValueError: it is nested too deeply, or stands inside itself.
     """
     level: list[Any] = [value]
     count = things = 0
@@ -194,11 +209,8 @@ def _plainly(value: Any, most: int) -> tuple[bytes, int] | None:
                 return None
         level = list(chain.from_iterable(below))
     if level:
-        return None  # it may stand inside itself
-    try:
-        return b"%d;" % things + marshal.dumps(value, 2), count
-    except ValueError:  # it is nested too deeply
-        return None
+        raise ValueError("nested too deeply")
+    return b"%d;" % things + marshal.dumps(value, 2), count
 
 
 def _attributes_of(objects: list[Any]) -> list[Any]:

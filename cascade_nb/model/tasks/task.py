@@ -331,7 +331,11 @@ class Task(HasSignature, Generic[P, R]):
         def __getattr__(self, name: str) -> Any:
             """What its function has beside itself, such as `cache_clear` of an `lru_cache`."""
             if name.startswith("_") or name == "fn" or not hasattr(self.fn, name):
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+                of_call = not name.startswith("_") and hasattr(LazyResult, name)
+                way = f"; its calls have: x = {self.name}(…), then x.{name}" if of_call else ""
+                raise AttributeError(
+                    f"{type(self).__name__!r} object has no attribute {name!r}{way}"
+                )
             return getattr(self.fn, name)
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
