@@ -297,6 +297,17 @@ def test_a_task_called_in_such_code_is_such_code_where_it_is_nothing_but_a_task(
     assert isinstance(made["build"](3), LazyResult), "a function that is no task but has one"
 
 
+def test_a_class_may_have_attributes_that_answer_anything(notebook: Notebook) -> None:
+    notebook.ok(
+        "import functools\nfrom unittest.mock import call\nimport pandas as pd\n"
+        "class Odd:\n    table, called = pd.DataFrame({'func': [1, 2]}), call\n"
+        "    @functools.lru_cache\n    def size(self): return len(rows)"
+    )
+    text = notebook.ok("%%cascade --quiet\ndef load(): return [3]\nrows = load()").text
+    assert "`Odd` reads it as `rows` and is not given it" in text
+    assert notebook.names["rows"] == [3]
+
+
 def test_an_example_in_a_docstring_is_what_the_function_gives(
     notebook: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

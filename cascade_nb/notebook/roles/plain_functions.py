@@ -60,6 +60,12 @@ def codes_of(made: Any) -> Iterator[CodeType]:
     members = vars(made).values() if isinstance(made, type) else [made]
     for member in members:
         for part in ("__func__", "fget", "fset", "fdel", "func"):  # of methods and properties
-            inner = inspect.unwrap(getattr(member, part, None) or member)
+            inner = getattr(member, part, None)
+            inner = inspect.unwrap(member if inner is None else inner, stop=_wraps_nothing)
             if isinstance(inner, FunctionType):
                 yield inner.__code__
+
+
+def _wraps_nothing(one: Any) -> bool:
+    """Some objects have any attribute that they are asked for."""
+    return "__wrapped__" not in getattr(one, "__dict__", ())
