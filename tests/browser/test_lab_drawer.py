@@ -69,7 +69,7 @@ def distrust(notebook: LabNotebook, cell: int) -> None:
 def test_a_node_is_found_out_about_by_clicking(
     lab: LabServer, browser: Browser, width: int
 ) -> None:
-    with lab.open(browser, [LOAD, DEFINE, RUN], NEWEST, viewport=(width, 900)) as notebook:
+    with lab.open(browser, [LOAD, DEFINE, RUN], NEWEST, viewport=(width, 1000)) as notebook:
         for cell in range(3):
             notebook.run(cell)
         panel = LabPanel(notebook, 2)

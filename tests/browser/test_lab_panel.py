@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -272,8 +272,9 @@ def test_a_picture_lies_on_the_page_without_a_frame_of_its_own(
     lab: LabServer, browser: Browser, theme: str
 ) -> None:
     # The reader's system says the opposite: it is Lab's theme that counts.
-    system = "light" if theme.endswith("Dark") else "dark"
-    with lab.open(browser, [SETUP + QUICK], NEWEST, color_scheme=system) as notebook:
+    system: Literal["light", "dark"] = "light" if theme.endswith("Dark") else "dark"
+    with lab.open(browser, [SETUP + QUICK], NEWEST) as notebook:
+        notebook.page.emulate_media(color_scheme=system)
         wear(notebook, theme)
         notebook.run(0)
         LabPanel(notebook, 0).wait_for_phase("succeeded")

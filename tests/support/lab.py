@@ -29,7 +29,7 @@ from typing import IO, Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.kernels import LABELS, kernel_python
 from tests.support.notebook_page import PATIENCE, LabNotebook, wait_until
@@ -49,6 +49,9 @@ _LAB_SETTINGS: Mapping[str, Mapping[str, object]] = {
 
 #: What paints all the while that Lab's page loads, which costs more than a quarter of a second.
 _LEFT_OUT = ("@jupyterlab/apputils-extension:splash",)
+
+#: Width and height of a page in CSS pixels, where a test does not ask for others.
+_USUAL = (1400, 1000)
 
 _CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
@@ -89,6 +92,7 @@ class LabServer:
     port: int
     token: str
     process: subprocess.Popen[bytes] = field(init=False)
+    _idle: Page | None = None
 
     @classmethod
     @contextlib.contextmanager
@@ -135,10 +139,15 @@ class LabServer:
         cells: Sequence[str],
         kernel: str,
         *,
-        viewport: tuple[int, int] = (1400, 1000),
+        viewport: tuple[int, int] = _USUAL,
         **context: Any,
     ) -> Iterator[LabNotebook]:
-        """A new notebook of these cells with its kernel running; the kernel ends with the block."""
+        """A new notebook of these cells with its kernel running; the kernel ends with the block.
+
+        One after another they are opened in the same page, as people do who go through their
+        notebooks: loading Lab takes six seconds of work, and opening a notebook half a one. What
+        asks for a page of its own, by its size or by `context`, gets one.
+        """
         name = f"{uuid.uuid4().hex[:8]}.ipynb"
         spec = {"name": kernel, "display_name": kernel, "language": "python"}
         written = new_notebook(
@@ -146,7 +155,11 @@ class LabServer:
         )
         nbformat.write(written, self.notebooks / name)
         try:
-            with self.reopen(browser, name, viewport=viewport, **context) as notebook:
+            if context or viewport != _USUAL:
+                one = self.reopen(browser, name, viewport=viewport, **context)
+            else:
+                one = self._one_after_another(browser, name)
+            with one as notebook:
                 yield notebook
         finally:
             self.end_kernels()
@@ -157,7 +170,7 @@ class LabServer:
         browser: Browser,
         name: str,
         *,
-        viewport: tuple[int, int] = (1400, 1000),
+        viewport: tuple[int, int] = _USUAL,
         with_kernel: bool = True,
         **context: Any,
     ) -> Iterator[LabNotebook]:
@@ -170,13 +183,38 @@ class LabServer:
             with_kernel: wait for a kernel; without, Lab is told to start none.
             context: further options of the browser context, such as `color_scheme`.
         """
-        size = {"width": viewport[0], "height": viewport[1]}
-        made = browser.new_context(viewport=size, **context)  # type: ignore[arg-type]
+        page = _new_page(browser, viewport, **context)
         try:
-            url = f"{self.url}/lab/tree/{name}?token={self.token}&reset"
-            yield LabNotebook(made.new_page(), url, name, with_kernel)
+            notebook = LabNotebook(page, name)
+            notebook.load(self._address(name), with_kernel=with_kernel)
+            yield notebook
         finally:
-            made.close()
+            page.context.close()
+
+    @contextlib.contextmanager
+    def _one_after_another(self, browser: Browser, name: str) -> Iterator[LabNotebook]:
+        """A notebook in the page that had the one before, if that went well."""
+        page, self._idle = self._idle, None
+        is_new = page is None or page.context.browser is not browser
+        if page is None or is_new:
+            page = _new_page(browser, _USUAL)
+        is_fit = False
+        try:
+            notebook = LabNotebook(page, name)
+            if is_new:
+                notebook.load(self._address(name))
+            else:
+                notebook.take_over()
+            yield notebook
+            is_fit = notebook.leave()
+        finally:
+            if is_fit:
+                self._idle = page
+            else:
+                page.context.close()
+
+    def _address(self, name: str) -> str:
+        return f"{self.url}/lab/tree/{name}?token={self.token}&reset"
 
     def end_kernels(self) -> None:
         """Shut every session's kernel down and wait until they are gone."""
@@ -281,6 +319,12 @@ class LabServer:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+def _new_page(browser: Browser, viewport: tuple[int, int], **context: Any) -> Page:
+    """A page in a context of its own, which knows nothing of others."""
+    size: Any = {"width": viewport[0], "height": viewport[1]}
+    return browser.new_context(viewport=size, **context).new_page()
 
 
 def _opener() -> urllib.request.OpenerDirector:

@@ -22,7 +22,9 @@ element => {
     }
   }
   const seen = { subtree: true, attributeFilter: ['aria-busy'] }
-  new MutationObserver(note).observe(document.body, seen)
+  window.answering?.disconnect()  // of an earlier panel's, which would tell all of it twice
+  window.answering = new MutationObserver(note)
+  window.answering.observe(document.body, seen)
 }
 """
 

@@ -1,4 +1,5 @@
-"""One notebook, open in a browser: cells are run, clicked and read.
+"""One notebook, open in a browser: cells are run, clicked and read. When it is closed its page may
+have another.
 
 It is driven through Lab's application object and not by keys, so nothing depends on the focus.
 """
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Error, Locator, Page, Route
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page, Route
 from playwright.sync_api import TimeoutError as TooLate
 
 #: Seconds that Lab, Chromium or a kernel may take for what is not the tests' own work.
@@ -27,6 +28,8 @@ _LOADS = 3
 _LOOK = 50
 
 _NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+#: What the functions here keep in the page.
+_OURS = ["cellRuns", "clickedAt", "greeted", "kernelStarts"]
 _ANSWERED = "index => window.cellRuns[index] !== 'running'"
 
 
@@ -38,26 +41,55 @@ class LabNotebook:
         console: what the page wrote to its console, as (level, text).
     """
 
-    def __init__(self, page: Page, url: str, name: str, with_kernel: bool) -> None:
+    def __init__(self, page: Page, name: str) -> None:
         self.page = page
         self.name = name
         self.console: list[tuple[str, str]] = []
         self._is_new = False
         page.set_default_timeout(PATIENCE * 1000)
-        page.on("console", lambda message: self.console.append((message.type, message.text)))
-        page.on("pageerror", lambda error: self.console.append(("pageerror", str(error))))
+        page.on("console", self._note_message)
+        page.on("pageerror", self._note_error)
+
+    def load(self, url: str, *, with_kernel: bool = True) -> None:
+        """Load Lab with it."""
         if not with_kernel:
             # Lab starts a kernel for a notebook that it opens, and joins the one of another page
             # that has it open; here there is none, and the server refuses to start one.
-            page.route("**/api/sessions*", _no_kernels)
-        page.goto(url)
+            self.page.route("**/api/sessions*", _no_kernels)
+        self.page.goto(url)
         self._wait_for_cells()
         if not with_kernel:
             # A dialog says so, now or later, and dims the page that a test looks at.
-            page.add_style_tag(content=".jp-Dialog { display: none !important }")
+            self.page.add_style_tag(content=".jp-Dialog { display: none !important }")
         else:
             self._wait_for_kernel()
             self._wait_for_widgets()
+
+    def take_over(self) -> None:
+        """Open it in a page that another one has left."""
+        self.page.evaluate(
+            """async path => {
+                const { commands, shell } = window.jupyterapp
+                const opened = await commands.execute('docmanager:open', { path })
+                for (const other of [...shell.widgets('main')])
+                    if (other !== opened) other.dispose()
+                shell.activateById(opened.id)
+            }""",
+            self.name,
+        )
+        self._wait_for_cells()
+        self._wait_for_kernel()
+
+    def leave(self) -> bool:
+        """Close it; whether its page may have another, which is to find nothing of this one."""
+        self.page.evaluate(
+            f"() => {{ {_NOTEBOOK}?.dispose()\nfor (const name of {_OURS}) delete window[name] }}"
+        )
+        self.page.mouse.move(0, 0)
+        self.page.emulate_media(color_scheme="null")
+        self.page.remove_listener("console", self._note_message)
+        self.page.remove_listener("pageerror", self._note_error)
+        return not self.page.locator(".jp-Dialog").count()
 
     def run(self, index: int, *, wait: bool = True) -> None:
         """Run a cell; with `wait`, until its reply is there."""
@@ -203,8 +235,8 @@ class LabNotebook:
     def _wait_for_cells(self) -> None:
         self.page.wait_for_function("() => !!window.jupyterapp", polling=_LOOK)
         self.page.evaluate("() => window.jupyterapp.restored")
-        there = f"() => {_NOTEBOOK}?.content?.widgets?.length > 0"
-        self.page.wait_for_function(there, polling=_LOOK)
+        there = f"path => {_NOTEBOOK}?.context?.path === path && {_NOTEBOOK}.content.widgets.length"
+        self.page.wait_for_function(there, arg=self.name, polling=_LOOK)
 
     def _wait_for_kernel(self) -> None:
         self.page.wait_for_function(
@@ -280,6 +312,12 @@ class LabNotebook:
             else:
                 return True
         return False
+
+    def _note_message(self, message: ConsoleMessage) -> None:
+        self.console.append((message.type, message.text))
+
+    def _note_error(self, error: Error) -> None:
+        self.console.append(("pageerror", str(error)))
 
     def _breathe(self) -> None:
         self.page.wait_for_timeout(20)
