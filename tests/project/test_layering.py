@@ -6,8 +6,6 @@ import re
 import sys
 from collections import defaultdict
 
-import pytest
-
 from tests.project.sources import PACKAGE, Module, imports_of, modules, published
 from tools.environments import ROOT
 
@@ -145,46 +143,44 @@ def third_party(module: Module) -> set[str]:
     return {imported.top for imported in module.imports} - known
 
 
-every_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.inside)
-
-
 def test_there_is_something_to_judge() -> None:
     assert len(modules()) > 10
 
 
-@every_module
-def test_a_module_stands_in_a_known_room(module: Module) -> None:
-    assert module.room in RANK, f"add {module.room!r} to LAYERS, at its place"
+def test_a_module_stands_in_a_known_room() -> None:
+    strange = {module.room for module in modules()} - RANK.keys()
+    assert not strange, "add it to LAYERS, at its place"
 
 
-@every_module
-def test_imports_run_one_way(module: Module) -> None:
+def test_imports_run_one_way() -> None:
     wrong = []
-    for imported in module.imports:
-        if imported.top != "cascade_nb":
-            continue
-        other = [*imported.module.split("."), "__init__"][1]
-        below = RANK[other] < RANK[module.room] and other not in NEVER.get(module.room, set())
-        if not below and other != module.room:
-            wrong.append(f"line {imported.line}: {module.room} must not know {other}")
+    for module in modules():
+        for imported in module.imports:
+            if imported.top != "cascade_nb":
+                continue
+            other = [*imported.module.split("."), "__init__"][1]
+            below = RANK[other] < RANK[module.room] and other not in NEVER.get(module.room, set())
+            if not below and other != module.room:
+                place = f"{module.inside}, line {imported.line}"
+                wrong.append(f"{place}: {module.room} must not know {other}")
     assert not wrong, "\n".join(wrong)
 
 
-@every_module
-def test_imports_run_one_way_inside_of_a_room_too(module: Module) -> None:
-    ranks = INSIDE_RANK.get(module.room)
-    if ranks is None:
-        return
-    part = module.part
-    assert part in ranks, f"add {part!r} to INSIDE[{module.room!r}], at its place"
+def test_imports_run_one_way_inside_of_a_room_too() -> None:
     wrong = []
-    for imported in module.imports:
-        head, _, rest = imported.module.removeprefix("cascade_nb.").partition(".")
-        if imported.top != "cascade_nb" or head != module.room:
+    for module in modules():
+        if module.room not in INSIDE_RANK:
             continue
-        other = rest.partition(".")[0]
-        if other != part and ranks[other] >= ranks[part]:
-            wrong.append(f"line {imported.line}: {part} must not know {other}")
+        ranks, part = INSIDE_RANK[module.room], module.part
+        assert part in ranks, f"add {part!r} to INSIDE[{module.room!r}], at its place"
+        for imported in module.imports:
+            head, _, rest = imported.module.removeprefix("cascade_nb.").partition(".")
+            if imported.top != "cascade_nb" or head != module.room:
+                continue
+            other = rest.partition(".")[0]
+            if other != part and ranks[other] >= ranks[part]:
+                place = f"{module.inside}, line {imported.line}"
+                wrong.append(f"{place}: {part} must not know {other}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -225,25 +221,29 @@ def test_a_folder_holds_no_more_than_one_sees_at_a_glance() -> None:
     assert full == {}
 
 
-@every_module
-def test_there_is_one_way_of_importing(module: Module) -> None:
+def test_there_is_one_way_of_importing() -> None:
     # `from cascade_nb.room.module import Name`: a name is found by its import, rooms' __init__
     # files only hand names on to users, and no import depends on the order of another.
     wrong = []
-    for imported in module.imports:
-        if imported.module.startswith("."):
-            wrong.append(f"line {imported.line}: relative")
-        elif imported.top == "cascade_nb":
-            file = (PACKAGE.parent / imported.module.replace(".", "/")).with_suffix(".py")
-            if not file.exists() or not imported.names:
-                wrong.append(f"line {imported.line}: not from a module: {imported.module}")
+    for module in modules():
+        for imported in module.imports:
+            place = f"{module.inside}, line {imported.line}"
+            if imported.module.startswith("."):
+                wrong.append(f"{place}: relative")
+            elif imported.top == "cascade_nb":
+                file = (PACKAGE.parent / imported.module.replace(".", "/")).with_suffix(".py")
+                if not file.exists() or not imported.names:
+                    wrong.append(f"{place}: not from a module: {imported.module}")
     assert not wrong, "\n".join(wrong)
 
 
-@every_module
-def test_a_module_is_short_enough_to_be_read_at_once(module: Module) -> None:
-    lines = len(module.path.read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGEST, f"{lines} lines: two things in one?"
+def test_a_module_is_short_enough_to_be_read_at_once() -> None:
+    lengths = {
+        module.inside: len(module.path.read_text(encoding="utf-8").splitlines())
+        for module in modules()
+    }
+    long = {name: lines for name, lines in lengths.items() if lines > LONGEST}
+    assert not long, "two things in one?"
 
 
 def test_only_the_notebook_room_knows_the_notebook() -> None:
