@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import comm
 import pytest
 
 from cascade_nb import errors
+from cascade_nb.notebook.extension import session_of
+from cascade_nb.notebook.parameters.form import ParamsForm
+from cascade_nb.notebook.parameters.values import graph_here
 from tests.notebook.conftest import Notebook
 
 pytestmark = pytest.mark.may_block("IPython reads files on the loop to show where an error was")
@@ -113,3 +120,25 @@ def test_without_parameters_it_is_said_how_to_make_one(notebook: Notebook) -> No
 
 def test_the_tab_key_knows_their_names(built: Notebook) -> None:
     assert built.complete("%cascade params si") == ["%cascade params size="]
+
+
+def test_a_page_that_opens_the_form_has_all_of_it_without_asking(
+    built: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What it asks then may be left unread, and a form without rows would stay so.
+    opened: list[dict[str, Any]] = []
+
+    def create(data: dict[str, Any], **how: Any) -> comm.DummyComm:
+        opened.append(data["state"])
+        return comm.DummyComm(data=data, **how)
+
+    monkeypatch.setattr(comm, "create_comm", create)
+    session = session_of(built.shell)
+
+    async def show() -> None:
+        await ParamsForm(session).show(graph_here(session))
+
+    asyncio.run(show())
+    [snapshot] = [state["snapshot"] for state in opened if "snapshot" in state]
+    assert [field["name"] for field in snapshot["fields"]] == ["size", "label", "free"]
+    assert snapshot["cost"] == "A run of everything computes 2 of 2 nodes."

@@ -36,12 +36,14 @@ class ParamsForm:
         self._state: dict[str, Any] = {"fields": [], "cost": "", "stale": []}
         self._asked = 0
         self._at_work: set[asyncio.Task[None]] = set()
-        self.widget = ParamsWidget(self._everything, self.hear)
+        self._widget: ParamsWidget | None = None
 
     async def show(self, graph: Graph | None) -> None:
         """Show it below the current cell, once more if it is shown already."""
         self._take_up(graph, await cost(self._session, graph))
-        self.widget.show()
+        if self._widget is None:  # a page that opens it has all of it at once, and need not ask
+            self._widget = ParamsWidget(self._everything, self.hear)
+        self._widget.show()
 
     def _everything(self) -> dict[str, Any]:
         """For browsers that ask late."""
@@ -95,4 +97,5 @@ class ParamsForm:
             self._tell()
 
     def _tell(self, **more: Any) -> None:
-        self.widget.send({"type": "patch", **self._everything(), **more})
+        if self._widget is not None:
+            self._widget.send({"type": "patch", **self._everything(), **more})
