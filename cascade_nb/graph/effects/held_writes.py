@@ -29,6 +29,7 @@ from cascade_nb.graph.effects.self_changes import (
 )
 from cascade_nb.graph.effects.uses import nested, uses_of
 
+_CONSTANTS: Final = frozenset({type(None), bool, int, float, complex, str, bytes})
 _STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF"})
 
 
@@ -62,6 +63,8 @@ def _changes_given(function: types.FunctionType, name: str, value: Any) -> bool:
     """Whether a function changes what its parameter stands for, as long as that is what it was
     given.
     """
+    if not is_container(value) and _never_changes(value):
+        return False  # most defaults are a number or None, and nobody need read the code
     stores = list(_stores(function.__code__, name))
     if not all(stores):
         return False
@@ -69,7 +72,7 @@ def _changes_given(function: types.FunctionType, name: str, value: Any) -> bool:
 
 
 def _changes(function: types.FunctionType, name: str, value: Any) -> bool:
-    if value is None or is_plain(value) or has_a_guard(value):
+    if _never_changes(value):
         return False
     if changes_named(function, name, value):
         return True
@@ -84,6 +87,10 @@ def _changes(function: types.FunctionType, name: str, value: Any) -> bool:
             if isinstance(called, types.FunctionType) and changes_argument(called, place, value):
                 return True
     return False
+
+
+def _never_changes(value: Any) -> bool:
+    return type(value) in _CONSTANTS or is_plain(value) or has_a_guard(value)
 
 
 def _stores(code: types.CodeType, name: str) -> Iterator[bool]:
