@@ -154,3 +154,44 @@ def test_of_a_run_too(fresh_default_engine: object) -> None:
             run.partial(value)
         with pytest.raises(CascadeError):
             run.pause(value)
+
+
+BEYOND = 10**400  # more than a float can be
+
+
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda: double(1).with_timeout(BEYOND),
+        lambda: double(1).with_retry(2, delay=BEYOND),
+        lambda: double(1).with_cache(ttl=BEYOND),
+        lambda: double(1).with_constraints(gpu=BEYOND),
+        lambda: cs.Engine(grace=BEYOND),
+        lambda: cs.Engine(lease=BEYOND),
+        lambda: cs.Engine(system_resources={"gpu": BEYOND}),
+    ],
+)
+def test_a_whole_number_that_is_more_than_a_float_can_be_is_refused_as_such(
+    give: Callable[[], Any],
+) -> None:
+    with pytest.raises(CascadeError, match="finite"):
+        give()
+
+
+@pytest.mark.parametrize("seconds", ["x", [], float("nan")])
+def test_a_wait_or_a_cancel_is_given_a_number_of_seconds_and_else_nothing_comes_of_it(
+    seconds: Any,
+) -> None:
+    cs.pause("task:double", reason="so that it goes on")
+    try:
+        run = cs.start(double(2), fresh=True)
+        with pytest.raises(CascadeError, match="is a number of seconds, not "):
+            run.cancel(within=seconds)
+        with pytest.raises(CascadeError, match="a timeout is a number of seconds, not "):
+            run.result(seconds)
+        assert not run.done()
+        run.cancel(within=BEYOND)
+        with pytest.raises(cs.errors.RunCancelledError):
+            run.result(BEYOND)
+    finally:
+        cs.resume("task:double")

@@ -31,6 +31,7 @@ from cascade_nb.engine.storage.carry_over import PriorResults, left_by
 from cascade_nb.errors import UsageError, WaitTimeoutError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.copying.isolation import reader_copy, reader_copy_beside
+from cascade_nb.model.options.checks import checked_wait
 
 INTERRUPTED: Final = 0.7  # seconds in which an interrupted run ends
 _LOOK: Final = 0.25  # seconds after which who waits on a loop looks whether it was interrupted
@@ -181,8 +182,7 @@ class Run(RunControls, Readings, Answering, GivesInputs):
             BlockingError: as `cs.run`.
             RunError, RunFailures: the run ended without a value.
         """
-        if timeout is not None and not isinstance(timeout, (int, float)):
-            raise UsageError(f"a timeout is a number of seconds, not {timeout!r:.60}")
+        timeout = checked_wait(timeout, "a timeout")
         if not self.done() and self._engine.is_own_thread():
             return self._engine.loop_binding.wait_within(self, timeout)
         try:
@@ -224,9 +224,9 @@ class Run(RunControls, Readings, Answering, GivesInputs):
 
         Args:
             reason: for people.
-            within: seconds that are less than the engine's `grace`.
+            within: seconds that are less than the engine's `grace`; a `UsageError` for no number.
         """
-        self._engine.cancel_soon(self, reason, within)
+        self._engine.cancel_soon(self, reason, checked_wait(within, "within"))
 
     def interrupt(self) -> None:
         """`cancel`, by somebody who waits for its end and is not to wait for long."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import re
 from collections.abc import Iterable
 from typing import Any, Final
 
 from cascade_nb.errors import PolicyError, UsageError
-from cascade_nb.model.options.checks import checked_version
+from cascade_nb.model.options.checks import checked_version, is_finite
 
 _NUMBER: Final = r"(\d+(?:\.\d+)?)"
 _PART: Final = re.compile(_NUMBER + r"\s*(d|h|min|m|s)\s*", re.ASCII)
@@ -96,7 +95,7 @@ def _checked_ttl(ttl: Any) -> float:
             raise PolicyError(f"ttl: {error}") from None
     if isinstance(ttl, bool) or not isinstance(ttl, (int, float)):
         raise PolicyError(f"ttl is a number of seconds or a text like '1d', not {ttl!r:.60}")
-    if not (ttl > 0 and math.isfinite(ttl)):
+    if not (ttl > 0 and is_finite(ttl)):
         raise PolicyError(f"ttl must be above zero and finite, not {ttl!r:.60}")
     return float(ttl)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -92,10 +92,28 @@ def checked_timeout(seconds: object, what: str = "a timeout") -> float:
         PolicyError: it is no finite number above zero.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise PolicyError(f"{what} is a number of seconds, not {seconds!r}")
-    if not (seconds > 0 and math.isfinite(seconds)):
-        raise PolicyError(f"{what} must be above zero and finite, not {seconds!r}")
+        raise PolicyError(f"{what} is a number of seconds, not {seconds!r:.60}")
+    if not (seconds > 0 and is_finite(seconds)):
+        raise PolicyError(f"{what} must be above zero and finite, not {seconds!r:.60}")
     return float(seconds)
+
+
+def checked_wait(seconds: object, what: str) -> float | None:
+    """`seconds` for which somebody waits at most; None for one without an end.
+
+    Raises:
+        UsageError: it is no number.
+    """
+    if seconds is None:
+        return None
+    if not isinstance(seconds, (int, float)) or seconds != seconds:  # noqa: PLR0124 - it is no NaN
+        raise UsageError(f"{what} is a number of seconds, not {seconds!r:.60}")
+    return float(seconds) if is_finite(seconds) else None
+
+
+def is_finite(number: float) -> bool:
+    """Whether it is no more than a float can be; a whole number may be more, too."""
+    return abs(number) <= sys.float_info.max
 
 
 def checked_needs(
@@ -130,6 +148,6 @@ def checked_amount(name: str, amount: object) -> float:
         raise PolicyError(f"{name}={shown}: an amount is a number")
     given: Any = amount
     number: float = int.__int__(given) if issubclass(kind, int) else float.__float__(given)
-    if not (number >= 0 and math.isfinite(number)):
-        raise PolicyError(f"{name}={number!r}: an amount is finite and at least 0")
+    if not (number >= 0 and is_finite(number)):
+        raise PolicyError(f"{name}={number!r:.60}: an amount is finite and at least 0")
     return number

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import random
 from typing import Final
 
 from cascade_nb.concurrency.raised import is_raised_as
 from cascade_nb.errors import LazyValueError, PolicyError, ResultError
+from cascade_nb.model.options.checks import is_finite
 
 #: What the next attempt would raise as well.
 _IN_VAIN: Final = (ResultError, LazyValueError)
@@ -117,5 +117,5 @@ class Retry:
 def _at_least(what: str, value: float, least: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
         raise PolicyError(f"{what} must be a number of at least {least}, not {value!r}")
-    if not math.isfinite(value):
+    if not is_finite(value):
         raise PolicyError(f"{what} must be finite, not {value!r}")
