@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -69,3 +70,29 @@ def test_what_libraries_have_on_their_tables_is_no_part() -> None:
 
     function: Callable[..., Any] = reads
     assert not any("Accessor" in part or "str" in part for part in code_key(function).parts)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import pathlib\ndef use(): return pathlib.Path('a').shown()",
+        "from pathlib import Path\ndef use(): return Path('a').shown()",
+        "from pathlib import Path\ndef h(): return Path('a').shown()\ndef use(): return h()",
+    ],
+)
+def test_what_was_put_on_a_class_of_a_library_counts_where_the_class_is_named(
+    use: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = Cells().run(use, "def other(): return len('a')")
+    keys = [keys_of(cells)]
+    for given in (1, 2, 1):
+        cells.run(f"def shown(self): return {given}")
+        monkeypatch.setattr(pathlib.PurePath, "shown", cells.names["shown"], raising=False)
+        keys.append(keys_of(cells))
+        assert cells.names["use"]() == given
+    monkeypatch.undo()
+    keys.append(keys_of(cells))
+    told = [key for key, _ in keys]
+    assert told == [told[0], told[1], told[2], told[1], told[0]]
+    assert len({*told}) == 3
+    assert len({other for _, other in keys}) == 1

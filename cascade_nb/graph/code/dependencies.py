@@ -22,7 +22,7 @@ from cascade_nb.graph.code.origin import (
 )
 from cascade_nb.graph.code.reflection import Reflection, identity_bytes
 from cascade_nb.graph.code.source import Facts, decorators_of, facts_of
-from cascade_nb.graph.code.targets import SET_BY_PYTHON, put_on_tables, reads_of, target_of
+from cascade_nb.graph.code.targets import SET_BY_PYTHON, put_on_classes, reads_of, target_of
 from cascade_nb.graph.code.titles import (
     Label,
     Labels,
@@ -213,7 +213,7 @@ class CodeWalk:
             if target := self._target(where, names, facts.holds(*names)):
                 said += text(".".join(names)) + target
         said += b"".join(self._imported(*one) for one in imports_of(facts, space))
-        said += b"".join(text(n) + self.refer(one) for n, one in put_on_tables(facts.names))
+        said += b"".join(text(n) + self.refer(one) for n, one in put_on_classes(facts, space))
         return said
 
     def _closure(

@@ -196,7 +196,10 @@ _EXTENDED: Final = (
 )  # fmt: skip
 
 
-def put_on_tables(names: Collection[str]) -> Iterator[tuple[str, Any]]:
+_OF_TABLES: Final = frozenset(package for package, _ in _EXTENDED)
+
+
+def _put_on_tables(names: Collection[str]) -> Iterator[tuple[str, Any]]:
     """What the user has put on the classes of tables under a name that a body uses: a method, or an
     accessor, as `register_dataframe_accessor` does.
 
@@ -212,3 +215,31 @@ def put_on_tables(names: Collection[str]) -> Iterator[tuple[str, Any]]:
             for part in (one.__func__ if hasattr(one, "__func__") else one for one in parts):
                 if isinstance(part, (type, types.FunctionType)) and origin_of(part).followed:
                     yield f"{name}.{used}", part
+
+
+def put_on_classes(facts: Facts, space: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The functions of the user's that stand in the classes of libraries which a body names, in the
+    place of theirs or beside them: ``pathlib.Path.shown = shown``; and those that it may use of
+    tables, which seldom are named.
+    """
+    yield from _put_on_tables(facts.names)
+    for names in sorted(facts.references):
+        kind: Any = space.get(names[0], _MISSING)
+        for name in names[1:]:
+            if issubclass(type(kind), types.ModuleType):
+                kind = vars(kind).get(name, _MISSING)
+        for base in kind.__mro__ if issubclass(type(kind), type) else ():
+            own = str(base.__module__).partition(".")[0]
+            for name, held in () if own in _OF_TABLES else list(vars(base).items()):
+                if type(held) is types.FunctionType and _is_of_another(held.__globals__, own):
+                    yield f"{base.__qualname__}.{name}", held
+
+
+def _is_of_another(namespace: Mapping[str, Any], package: str) -> bool:
+    """Whether code in this namespace is the user's and not of a package; what a library writes at
+    run time stands in a namespace that is no module's.
+    """
+    name = str(namespace.get("__name__"))
+    if name.partition(".")[0] == package or not ("__file__" in namespace or name == "__main__"):
+        return False
+    return is_followed(namespace)
