@@ -36,6 +36,10 @@ def counting(word: str) -> int:
     return TOTALS[word]
 
 
+def shown() -> Any:
+    return 1 + cs.run(model)  # type: ignore[name-defined]  # noqa: F821 - of a notebook
+
+
 def plain(source: str) -> Mapping[str, str]:
     return roles_in(ast.parse(dedent(source)), KNOWN.get).plain
 
@@ -217,6 +221,8 @@ def test_a_call_runs_at_once_whose_name_a_function_of_an_earlier_cell_reads() ->
     assert at_once("table = other(1)") == {
         "other(1)": "`used` reads it as `table` and is not given it"
     }
+    shown.__module__, known["shown"] = "__main__", shown
+    assert at_once("model = other(1)") == {}, "whose value is asked for there"
     assert list(at_once("a, data = other(2)")) == ["other(2)"]
     assert at_once("rows = other(1)\nmore = other(rows)") == {}
     assert at_once("def used(k): return k\ntable = other(1)") == {}

@@ -43,7 +43,12 @@ _trees: Final[WeakKeyDictionary[FunctionType, Function | None]] = WeakKeyDiction
 
 def written_as(value: Any) -> Function | None:
     """How the function of a task is written; None where nobody can say, or it is no task."""
-    function = inspect.unwrap(value.fn) if isinstance(value, Task) else None
+    return read_back(value.fn) if isinstance(value, Task) else None
+
+
+def read_back(function: Any) -> Function | None:
+    """How a function is written; None where nobody can say, or it is none."""
+    function = inspect.unwrap(function)
     if not isinstance(function, FunctionType):
         return None
     if function not in _trees:

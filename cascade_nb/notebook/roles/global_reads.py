@@ -14,7 +14,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from cascade_nb.model.tasks.task import Task
-from cascade_nb.notebook.roles.argument_changes import written_as
+from cascade_nb.notebook.roles.argument_changes import read_back
 from cascade_nb.notebook.roles.plain_functions import codes_of
 from cascade_nb.notebook.roles.top_level import Function, names_read
 from cascade_nb.notebook.roles.uses import is_of_a_node
@@ -61,8 +61,8 @@ def readers_in(
         if function.__name__ != own:
             continue  # another name of it, or `_`
         read = {name for code in codes_of(function) for name in _globals_of(code)}
-        if isinstance(value, Task) and read.intersection(names):
-            written = written_as(value)
+        if isinstance(function, FunctionType) and read.intersection(names):
+            written = read_back(function)
             read &= values_read(written, is_of_package) if written is not None else read
         for name in read.intersection(names):
             found.setdefault(name, own)
