@@ -333,9 +333,8 @@ class Task(HasSignature, Generic[P, R]):
             if name.startswith("_") or name == "fn" or not hasattr(self.fn, name):
                 of_call = not name.startswith("_") and hasattr(LazyResult, name)
                 way = f"; its calls have: x = {self.name}(…), then x.{name}" if of_call else ""
-                raise AttributeError(
-                    f"{type(self).__name__!r} object has no attribute {name!r}{way}"
-                )
+                told = f"{type(self).__name__!r} object has no attribute {name!r}{way}"
+                raise AttributeError(told)
             return getattr(self.fn, name)
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
