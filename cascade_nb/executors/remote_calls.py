@@ -24,7 +24,7 @@ from cascade_nb.executors.processes.carried_errors import CarriedError, carried,
 from cascade_nb.executors.processes.obstacles import obstacle_in, unsendable_result
 from cascade_nb.executors.processes.pickles import packed, unpacked
 from cascade_nb.executors.processes.stale_code import LoadedModules
-from cascade_nb.executors.processes.usage import Meter, Usage
+from cascade_nb.executors.processes.usage import UNUSED, Meter
 from cascade_nb.forking import forget_after_fork
 
 Parts = list[bytes | bytearray]  # what can be pickled by anybody
@@ -62,14 +62,14 @@ def result_of(parts: Parts, listener: ProcessListener | None) -> Any:
         BaseException: what the call raised.
         TransferError: its result cannot be unpickled here.
     """
-    result, raised, used, said = unpacked_reply([memoryview(part) for part in parts])
+    result, raised, cpu, memory, said = unpacked_reply([memoryview(part) for part in parts])
     if listener is not None:
         for kind, what in said:
             if kind in _STREAMS:
                 listener.wrote(kind, what)
             else:
                 listener.told(unpacked([memoryview(what)]))
-        listener.used(used.cpu, used.memory)
+        listener.used(cpu, memory)
     if raised is not None:
         raise raised_here(raised)
     return result
@@ -86,15 +86,15 @@ def run_packed(parts: Parts) -> Parts:
     """
     asked_by, *rest = parts
     if asked_by == _this_process():
-        return _owned(reply_of(None, carried(UsageError(_NOT_REMOTE)), Usage(0.0, 0), []))
+        return _owned(reply_of(None, carried(UsageError(_NOT_REMOTE)), *UNUSED, []))
     if _here.modules.are_stale():
-        return _owned(reply_of(None, carried(TransferError(_STALE)), Usage(0.0, 0), []))
+        return _owned(reply_of(None, carried(TransferError(_STALE)), *UNUSED, []))
     channel = _Collected()
     meter = _here.meter()
     meter.begin()
     with _heard(channel):
         result, error = called(channel, [memoryview(part) for part in rest])
-    reply = _owned(reply_of(result, error, meter.end(), channel.said))
+    reply = _owned(reply_of(result, error, *meter.end(), channel.said))
     _here.modules.look()
     return reply
 

@@ -17,10 +17,11 @@ from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, RunsElsewhe
 from cascade_nb.engine.dispatch.timeouts import timed_out
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.remote_files import FilesToNote
-from cascade_nb.engine.processes.remote_body import Body, Outcome, run_body
+from cascade_nb.engine.processes.remote_body import run_body
 from cascade_nb.engine.processes.surroundings import place_here, said_in
 from cascade_nb.engine.processes.told_here import ToldHere
 from cascade_nb.errors import RunCancelledError
+from cascade_nb.file_stamps import Stamps
 from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.arguments.watched import called_elsewhere
 from cascade_nb.protocols import Job
@@ -117,19 +118,19 @@ class ProcessAttempt(ThreadAttempt):
         kind, options = driver.core.kinds.of[self.index], driver.core.options_of(self.index)
         files = FilesToNote(options.track_files, kind.files, kind.mentions, kind.name)
 
-        def elsewhere(fn: Callable[..., Any]) -> Outcome:
+        def elsewhere(fn: Callable[..., Any]) -> tuple[Any, Stamps]:
             there, said = place_here(runner.keeps), driver.said(runner)
             gpus = gpus_of(self)
             if gpus:
                 own = {**there.variables, VISIBLE: ",".join(gpus)}
                 there = there._replace(variables=own)
-            body = Body(there, said, files, fn, call.args, call.kwargs, gpus)
-            outcome: Outcome = runner.run(run_body, (body,), _Ear(self))
+            body = (there, said, tuple(files), fn, call.args, call.kwargs, gpus)
+            outcome: tuple[Any, Stamps] = runner.run(run_body, body, _Ear(self))
             return outcome
 
-        outcome = called_elsewhere(call.fn, elsewhere)
-        self.files = OpenedFiles.of(outcome.met)
-        return outcome.result
+        result, met = called_elsewhere(call.fn, elsewhere)
+        self.files = OpenedFiles.of(met)
+        return result
 
     @property
     def _runner(self) -> RunsInProcesses:

@@ -7,9 +7,10 @@ import contextvars
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from cascade_nb.engine.body_context import at_end, finish_body, own_gpus, progress_told
+from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.remote_files import FilesToNote, RemoteBody
 from cascade_nb.engine.processes.displays import show_what_is_left, shown_elsewhere
 from cascade_nb.engine.processes.surroundings import Place, Telling
@@ -27,67 +28,68 @@ class Channel(Protocol):
         """Send a message, while the body runs."""
 
 
-class Body(NamedTuple):
-    """What is to be run, and what with. Their order is that in which they are read.
+def run_body(
+    channel: Channel,
+    place: Place,
+    said: bytes,
+    noted: tuple[Any, ...],
+    fn: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    gpus: tuple[str, ...],
+) -> tuple[Any, Stamps]:
+    """Run it, in a context of its own; called in the other process. What it is called with is read
+    there in this order. Gives its result, and the files that it met.
 
-    Attributes:
+    Args:
+        channel: the way back, while it runs.
         place: where it runs.
         said: of logging and warnings.
-        files: what to note of files.
+        noted: the fields of a `FilesToNote`; a class would be looked for in each message.
         fn, args, kwargs: the call.
         gpus: the ids of those that it has.
-    """
-
-    place: Place
-    said: bytes
-    files: FilesToNote
-    fn: Callable[..., Any]
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any]
-    gpus: tuple[str, ...] = ()
-
-
-class Outcome(NamedTuple):
-    """What came of it: the result, and the files that it was made of."""
-
-    result: Any
-    met: Stamps
-
-
-def run_body(channel: Channel, body: Body) -> Outcome:
-    """Run it, in a context of its own; called in the other process.
 
     Raises:
         BaseException: whatever the body does.
     """
-    return contextvars.copy_context().run(_run, channel, body)
+    files = FilesToNote(*noted).opened()
+    body = (channel, place, said, files, fn, args, kwargs, gpus)
+    return contextvars.copy_context().run(_run, *body)
 
 
-def _run(channel: Channel, body: Body) -> Outcome:
+def _run(
+    channel: Channel,
+    place: Place,
+    said: bytes,
+    files: OpenedFiles,
+    fn: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    gpus: tuple[str, ...],
+) -> tuple[Any, Stamps]:
     def tell(kind: str, what: Any) -> None:
         channel.tell((kind, what))
 
-    settings = _telling.begin(body.said, tell).enter()
+    settings = _telling.begin(said, tell).enter()
     progress_told.set(partial(_Progress().told, tell))
     shown_elsewhere(tell)
-    own_gpus.set(body.gpus)
+    own_gpus.set(gpus)
     enter_body()
     at_end.set(None)
-    files = body.files.opened()
-    files.begin(body.args, body.kwargs)
+    files.begin(args, kwargs)
     stands_for_it = RemoteBody(files)
     stands_for_it.begin()
     try:
         with settings or contextlib.nullcontext():
-            result = returned(body.fn(*body.args, **body.kwargs))
+            result = returned(fn(*args, **kwargs))
         files.finish(result)
     finally:
         finish_body()
         stands_for_it.end()
         show_what_is_left()
         _telling.end()
-        body.place.go()  # whatever it changed of its process is no other body's
-    return Outcome(result, files.met)
+        place.go()  # whatever it changed of its process is no other body's
+    return result, files.met
 
 
 _telling: Final = Telling()

@@ -42,7 +42,11 @@ class Place(NamedTuple):
     keeps: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _gone_to, tuple(self)
+        sent, pickled = _seen.sent
+        if self != sent:  # pickled once for all bodies that run there: an environment is long
+            pickled = pickle.dumps(tuple(self))
+            _seen.sent = self, pickled
+        return _gone_to, (pickled,)
 
     def go(self) -> None:
         """Make this process's what it says."""
@@ -65,12 +69,18 @@ class Place(NamedTuple):
 
 
 class _Environment:
-    """The environment as it was seen last: to ask for all of it takes as long as a tiny body."""
+    """The environment as it was seen last: to ask for all of it takes as long as a tiny body.
+
+    Attributes:
+        sent, arrived: the last place that went to another process or came from one, and its pickle.
+    """
 
     def __init__(self) -> None:
         self.raw: Any = None
         self.variables: dict[str, str] = {}
         self.first: frozenset[str] | None = None  # what there was before any body
+        self.sent: tuple[Place | None, bytes] = None, b""
+        self.arrived: tuple[Place | None, bytes] = None, b""
 
     def note(self, variables: dict[str, str]) -> None:
         """It is this now."""
@@ -105,8 +115,11 @@ def folder_here() -> str | None:
         return None
 
 
-def _gone_to(*where: Any) -> Place:
-    place = Place(*where)
+def _gone_to(pickled: bytes) -> Place:
+    place, known = _seen.arrived
+    if place is None or pickled != known:
+        place = Place(*pickle.loads(pickled))  # noqa: S301 - from what started this process
+        _seen.arrived = place, pickled
     place.go()
     put_up()
     return place

@@ -24,11 +24,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cascade_nb.errors import TransferError
-from cascade_nb.executors.processes.carried_errors import CarriedError, carried
+from cascade_nb.executors.processes.carried_errors import carried
 from cascade_nb.executors.processes.link import Link, Message, NoRoomError
 from cascade_nb.executors.processes.pickles import packed
 from cascade_nb.executors.processes.stale_code import LoadedModules
-from cascade_nb.executors.processes.usage import Meter, Usage
+from cascade_nb.executors.processes.usage import Meter
 from cascade_nb.executors.remote_calls import called, reply_of
 
 # What goes to a process …
@@ -41,8 +41,6 @@ LEAVES: Final = 5  # it ends, and has not begun what it was given last
 
 #: How many calls it has begun, on the board: who finds it dead knows whether its call was one.
 BEGUN: Final = struct.Struct("<Q")
-
-Reply = tuple[Any, CarriedError | None, Usage]
 
 
 class Channel:
@@ -119,12 +117,12 @@ def _serve(link: Link, message: Message, meter: Meter) -> None:
         with contextlib.suppress(OSError, ValueError):  # the task closed it
             stream.flush()
     used = meter.end()
-    reply = reply_of(result, error, used)
+    reply = reply_of(result, error, *used)
     try:
         link.send(RESULT, reply)
     except NoRoomError as full:
         words = f"{sum(map(len, reply)) / 1e6:,.0f} MB of its result cannot come back: {full}"
-        link.send(RESULT, reply_of(None, carried(TransferError(words)), used))
+        link.send(RESULT, reply_of(None, carried(TransferError(words)), *used))
 
 
 def _text(fd: int) -> io.TextIOWrapper:

@@ -157,9 +157,9 @@ class ProcessExecutor:
         except BaseException as error:
             raise unsendable(error, args) from error
         reply = self._reply_to(parts, listener)
-        result, raised, used = unpacked_reply(reply)
+        result, raised, cpu, memory = unpacked_reply(reply)
         if listener is not None:
-            listener.used(used.cpu, used.memory)
+            listener.used(cpu, memory)
         if raised is not None:
             raise raised_here(raised)
         return result

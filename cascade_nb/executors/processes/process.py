@@ -147,10 +147,10 @@ class WorkerProcess:
             OSError: there is no room for the parts.
         """
         self.calls += 1
+        happened = self._read_outputs(None)  # of a thread that an earlier call left behind
         for output in self._outputs:
-            output.read(None)  # of a thread that an earlier call left behind
             output.forget()
-        if self._has_ended():
+        if self._is_over(happened):
             self.usable = False
             raise NotBegunError
         handle = ProcessHandle(self.pid)
@@ -172,7 +172,7 @@ class WorkerProcess:
             ProcessStartError: that went wrong.
         """
         try:
-            _, error, _ = unpacked(self.call(parts, None))
+            _, error, *_ = unpacked(self.call(parts, None))
         except (NotBegunError, ProcessDiedError, OSError) as wrong:
             words = f"a process for tasks did not start: its initializer did not end, since {wrong}"
             raise ProcessStartError(words) from wrong
@@ -220,8 +220,7 @@ class WorkerProcess:
                     raise NotBegunError from died
                 raise died
             if message.kind == RESULT:
-                for output in self._outputs:
-                    output.read(None if listener is None else listener.wrote)
+                self._read_outputs(None if listener is None else listener.wrote)
                 return message.parts
             if message.kind == LEAVES:
                 raise NotBegunError
@@ -231,11 +230,11 @@ class WorkerProcess:
     def _next(self, listener: ProcessListener | None, until: float | None = None) -> Message | None:
         """The next message; None when the process has ended, or the time is up."""
         take = None if listener is None else listener.wrote
-        link, outputs, wait = self._link, self._outputs, self._wait_for(until)
+        link, wait = self._link, self._wait_for(until)
         while True:
             if (message := link.received()) is not None:
                 return message
-            happened = {fd for fd, _ in self._poll.poll(wait())}
+            happened = self._happened(wait())
             gone = False
             if link.fileno() in happened:
                 try:
@@ -244,13 +243,27 @@ class WorkerProcess:
                     gone = True
                 except BlockingIOError:
                     pass
-            for output in outputs:
-                if output.fd in happened and not output.read(take):
-                    self._poll.unregister(output.fd)
+            self._read(happened, take)
             if gone or self._is_over(happened):
                 return self._rest(take)
             if until is not None and time.monotonic() >= until:
                 return None
+
+    def _happened(self, milliseconds: float | None) -> set[int]:
+        """What can be read, or has ended, by its file descriptor; waits for some."""
+        return {fd for fd, _ in self._poll.poll(milliseconds)}
+
+    def _read(self, happened: set[int], take: Any) -> None:
+        """Hand on what was written."""
+        for output in self._outputs:
+            if output.fd in happened and not output.read(take):
+                self._poll.unregister(output.fd)
+
+    def _read_outputs(self, take: Any) -> set[int]:
+        """Hand on what was written so far; gives what happened."""
+        happened = self._happened(0)
+        self._read(happened, take)
+        return happened
 
     def _wait_for(self, until: float | None) -> Any:
         most = None if self._pidfd is not None else LOOK
