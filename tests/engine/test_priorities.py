@@ -235,7 +235,7 @@ def test_what_is_said_counts_and_else_the_highest_of_what_needs_it(
         return max(map(by_hand, readers), default=within)
 
     solved = list(range(len(inputs)))
-    ranks = with_levels(solved, inputs, said.__getitem__, within)
+    ranks = with_levels(solved, inputs, said, within)
     expected = sorted(solved, key=lambda node: (-by_hand(node), node))
     assert sorted(solved, key=ranks.__getitem__) == expected
     assert [level_of(rank) for rank in ranks] == [by_hand(node) for node in solved]

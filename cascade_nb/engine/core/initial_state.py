@@ -89,7 +89,7 @@ def _ranks(
     seconds = [means.get(node.task_name) for node in nodes].__getitem__ if means else None
     sources = [node.sources for node in nodes]
     ranks = list(solver.ranks(sources, seconds))
-    return with_levels(ranks, sources, lambda i: nodes[i].lazy.options.priority, level)
+    return with_levels(ranks, sources, [node.lazy.options.priority for node in nodes], level)
 
 
 def first_needs(node: Node) -> tuple[int, ...]:

@@ -78,7 +78,7 @@ def at_level(rank: int, level: int) -> int:
 def with_levels(
     ranks: list[int],
     inputs: Sequence[Sequence[int]],
-    said: Callable[[int], int | None],
+    said: Sequence[int | None],
     within: int,
 ) -> list[int]:
     """`ranks` with what was said of priorities.
@@ -89,13 +89,12 @@ def with_levels(
     Args:
         ranks: as a solver gave them.
         inputs: of each node, the indexes of what it needs; all of them lower than its own.
-        said: the priority that was said of a node.
+        said: of each node, its own priority.
         within: the level where nothing is said.
     """
-    own = [said(node) for node in range(len(ranks))]
-    if not within and not any(own):
+    if not within and not any(said):
         return ranks
-    levels = [None if p is None else node_level(p, within) for p in own]
+    levels = [None if p is None else node_level(p, within) for p in said]
     highest: list[int | None] = [None] * len(ranks)  # of what needs it
     for node in range(len(ranks) - 1, -1, -1):
         level = levels[node]

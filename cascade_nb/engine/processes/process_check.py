@@ -88,9 +88,10 @@ async def _bring_here(
 ) -> None:
     """Of what an earlier run left on a cluster, what is read here."""
     values = initial.results.values
-    there = [index for index, value in enumerate(values) if issubclass(type(value), Elsewhere)]
-    if not there:
+    kinds = tuple(kind for kind in set(map(type, values)) if issubclass(kind, Elsewhere))
+    if not kinds:
         return
+    there = [index for index, value in enumerate(values) if type(value) in kinds]
     here = read_here(graph, initial.kinds.of, lambda queue: is_cluster(runner_of(queue)))
     for index in (here | set(graph.targets)).intersection(there):
         values[index] = await run_in_thread(values[index].fetch)

@@ -97,7 +97,7 @@ class Encoder:
         known = self._known.get(key)
         if known is not None:
             self._said_of_others += key in self._mixed
-            return known if self._open else known + self._repeats(value)
+            return known if self._open else known + self._found_twice(repeats, value)
         if (
             depth := self._open.get(key)
         ) is not None:  # a value inside itself, named by how far up it stands
@@ -121,14 +121,11 @@ class Encoder:
             if self._said_of_others != before:
                 self._mixed.add(key)
             self._alive.append(value)  # an id is a name only while its object lives
-        return encoded if self._open else encoded + self._repeats(value)
+        return encoded if self._open else encoded + self._found_twice(repeats, value)
 
     def across(self, values: Iterable[Any]) -> bytes:
         """What there is to say of several values together: which objects stand in more of them."""
         return self._found_twice(repeats_across, values)
-
-    def _repeats(self, value: Any) -> bytes:
-        return self._found_twice(repeats, value)
 
     def _found_twice(self, look: Callable[[Any], bytes], value: Any) -> bytes:
         try:
@@ -152,6 +149,9 @@ class Encoder:
         if kinds == _TEXT:
             sizes = marshal.dumps(list(map(len, values)), 2)
             return b"t" + sizes + "".join(values).encode("utf-8", "surrogatepass")
+        if kinds <= CALLS:  # a fan-in: what `encode` does, without a call for each
+            self._said_of_others += 1
+            return b"*%d;" % len(values) + b"".join(map(self._lazy, values))
         return b"*%d;" % len(values) + b"".join(map(self.encode, values))
 
     def _compound(self, value: Any) -> bytes:

@@ -105,7 +105,9 @@ def _inside(value: Any, kind: type) -> Sequence[Any]:
 
 
 def _unless_flat(values: Any) -> Sequence[Any]:
-    return () if _FLAT.issuperset(set(map(type, values))) else tuple(values)
+    kinds = set(map(type, values))
+    flat = kinds <= _FLAT or all(_kind(kind) is _Kind.FLAT for kind in kinds)
+    return () if flat else tuple(values)
 
 
 _PLAIN: Final = frozenset({list, tuple, dict, deque, set, bytearray, types.MappingProxyType})
