@@ -17,7 +17,8 @@ project = "Cascade for notebooks"
 author = "The developers of Cascade for notebooks"
 root_doc = "docs/index"
 include_patterns = ["docs/**", "notebooks/*.ipynb", "CHANGELOG.md"]
-exclude_patterns = ["**/.ipynb_checkpoints"]
+# Sphinx walks through all that is not named here, environments with tens of thousands of files too.
+exclude_patterns = ["**/.ipynb_checkpoints", ".git", ".venvs", ".hypothesis", "build", "dist"]
 
 extensions = [
     "sphinx.ext.autodoc",
