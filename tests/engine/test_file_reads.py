@@ -640,11 +640,9 @@ async def test_items_and_what_continues_a_task_hand_on_what_they_read(
 
 
 async def test_a_run_inside_a_task_hands_on_what_it_read(runs: Runs, folder: pathlib.Path) -> None:
-    inner = by_thread("open", "in.txt")
-
     @cs.task
     def outer() -> str:
-        return str(cs.run(inner))
+        return str(cs.run(by_thread.lazy("open", "in.txt")))
 
     (folder / "in.txt").write_text("1")
     target = outer().named("outer")
