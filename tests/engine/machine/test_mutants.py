@@ -140,14 +140,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a run that ends keeps what it held",
-        f"{_MANAGER}.leave",
-        "gate.give_back(ticket)",
+        "cascade_nb.control.gates:Gate.leave",
+        "self.give_back(ticket)",
         "pass",
     ),
     Mutant(
         "a run that ends offers what it held to nobody",
         f"{_MANAGER}.leave",
-        "self._freed.add(gate)",
+        "steps.callback(self._freed.add, gate)",
         "pass",
     ),
     Mutant(
