@@ -93,6 +93,18 @@ def test_why_of_a_run_that_goes_on_is_about_that_run(built: Notebook) -> None:
     built.ok("%cascade resume\nrun.result()")
 
 
+def test_why_of_what_waits_is_followed_to_what_holds_it(built: Notebook) -> None:
+    built.ok("%%cascade --quiet\ndef last(x): return x\nend = last(report)")
+    built.ok("import time, cascade_nb as cs\n%cascade pause load --reason lunch")
+    built.ok("run = cs.start(end)\nwhile not run.status.held: time.sleep(0.01)")
+    first, cause = why(built, "end").splitlines()
+    assert first == "run 1: end waits for report"
+    assert cause.startswith("run 1: raw is held: load tasks paused")
+    assert "lunch" in cause
+    assert len(why(built, "raw").splitlines()) == 1
+    built.ok("%cascade resume load\nrun.result()")
+
+
 def test_why_of_what_never_ran_says_what_would_be(built: Notebook) -> None:
     text = built.ok("%cascade why report").text
     assert "report is part of no run; `%cascade run report` starts one." in text

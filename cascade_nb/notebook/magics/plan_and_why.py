@@ -10,9 +10,11 @@ from IPython.display import display
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
+from cascade_nb.engine.inspection.causes import causes_of
 from cascade_nb.engine.observing.answers import item_of, node_named
 from cascade_nb.engine.planning.call_text import call_text
 from cascade_nb.engine.planning.rerun_reasons import indented
+from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.values.short_repr import short_repr
@@ -54,7 +56,9 @@ async def why(session: Session, name: str) -> list[str]:
         if known is None:
             continue
         # In a large graph it may have to go a long way up to where it begins.
-        reasons = await run_in_thread(partial(run.why, known))
+        reasons: list[str] = await run_in_thread(partial(run.why, known))
+        if not run.done():
+            reasons += await run_in_thread(partial(_cause, run, known))
         told = [f"run {run.number}: {_renamed(reason, known, name)}" for reason in reasons]
         more = run.done() and meant is not None
         return [*told, *(await _now(session, name, meant, item))[1:]] if more else told
@@ -79,6 +83,15 @@ def _name_in(graph: Graph, name: str, meant: object, item: str) -> str | None:
     except UnknownNameError:
         return None
     return name
+
+
+def _cause(run: Run, known: str) -> tuple[str, ...]:
+    """What it comes down to, in the end, that a node waits; nothing where it waits for no other."""
+    graph = run.graph
+    if item_of(graph, known) is not None:
+        return ()
+    causes = causes_of(run, graph, node_named(graph, known).index)
+    return causes[-1].lines if causes else ()
 
 
 def _renamed(reason: str, known: str, name: str) -> str:
