@@ -215,3 +215,25 @@ async def test_a_cell_that_leaves_alone_what_tasks_changed_is_no_edit_of_it(
     engine.resume("task:last")
     assert await run == ((11,), 1)
     assert started(spy) == ["first", "last#1"]
+
+
+async def test_locks_and_slots_that_tasks_take_are_no_change(engine: Engine) -> None:
+    cells = Cells().run(
+        """
+        import asyncio, threading
+        slots, places, told = threading.Semaphore(9), asyncio.Semaphore(9), threading.Condition()
+        def takes(x):
+            slots.acquire()
+            with told:
+                return x
+        async def waits(x):
+            await places.acquire()
+            return x
+        """
+    )
+    targets = [cs.task(cells.names[name])(1).named(name) for name in ("takes", "waits")]
+    assert [await engine.run(one) for one in targets] == [1, 1]
+    for one in targets:
+        again = engine.start(one)
+        await again
+        assert again.status.reused == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import copy
 import dataclasses
@@ -253,6 +254,28 @@ def test_a_value_has_one_key(value: Any) -> None:
     made_again = value if isinstance(value, type(threading.Lock())) else copy.deepcopy(value)
     assert key(value) == key(made_again)
     assert len(key(value)) < 100
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [threading.Semaphore(3), threading.BoundedSemaphore(3), threading.Lock(), asyncio.Semaphore(3)],
+    ids=lambda taken: type(taken).__name__,
+)
+def test_how_many_have_taken_a_lock_does_not_count(taken: Any) -> None:
+    before = key([taken])
+    if isinstance(taken, asyncio.Semaphore):
+        asyncio.run(taken.acquire())
+    else:
+        taken.acquire()
+    assert key([taken]) == before != key([threading.Event()])
+
+
+def test_what_numpy_makes_of_a_function_has_no_key() -> None:
+    for made in (np.frompyfunc(lambda x: x + 1, 1, 1), np.frompyfunc(abs, 1, 1)):
+        found = content_key(made)
+        assert isinstance(found, Unkeyed)
+        assert "what it is made of cannot be seen" in str(found)
+    assert key(np.add) != key(np.multiply)
 
 
 def test_what_is_alike_but_for_its_name_has_two_keys() -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.effects.uses import IN_PLACE, ITEM, uses_of_parameter
+from cascade_nb.graph.values.means import LOCKS
 from cascade_nb.model.containers.attributes import attributes
 
 _MISSING: Final = object()
@@ -45,15 +46,7 @@ _OF_KINDS: Final = {
     "executescript": frozenset({"execute", "executemany", "executescript", "commit", "rollback"}),
     "zero_grad": frozenset({"zero_grad", "step", "load_state_dict", "train", "eval"}),
 }
-_GUARDS: Final = (
-    type(threading.Lock()),
-    type(threading.RLock()),
-    threading.Barrier,
-    threading.Condition,
-    threading.Event,
-    threading.Semaphore,
-    queue.Queue,
-)
+_GUARDS: Final = (*LOCKS, threading.Event, queue.Queue)
 
 
 def is_container(value: Any) -> bool:

@@ -20,10 +20,8 @@ import pickle
 import random
 import struct
 import sys
-import threading
 import types
 import typing
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -39,6 +37,7 @@ from cascade_nb.graph.values.atoms import (
     type_in_words,
 )
 from cascade_nb.graph.values.code_objects import is_code
+from cascade_nb.graph.values.means import MEANS
 from cascade_nb.graph.values.repeats import repeats, repeats_across
 from cascade_nb.graph.values.settings import settings_of
 from cascade_nb.model.arguments.inputs import CALLS
@@ -270,7 +269,13 @@ class Encoder:
         return encoded
 
     def _named(self, value: Any, name: str) -> bytes:
-        """What its module knows by name: a ufunc, a sentinel."""
+        """What its module knows by name: a ufunc, a sentinel.
+
+        Raises:
+            CannotKeyError: nobody could call it by that name, as one that is made of a function.
+        """
+        if not name.replace(".", "").isidentifier():
+            raise CannotKeyError(type_in_words(value), "what it is made of cannot be seen")
         place = str(getattr(value, "__module__", None))
         module = sys.modules.get(place)
         return frame(b"g", text(name) + (text(place) if module is None else self.refer(module)))
@@ -331,13 +336,7 @@ _HANDLERS: Final[dict[type, Callable[[Encoder, Any], bytes]]] = {
     types.BuiltinFunctionType: Encoder._builtin,
     types.MethodType: Encoder._method,
     Injected: lambda encoder, value: frame(b"j", encoder.refer(value.resource)),
-    type(threading.Lock()): _by_kind,
-    type(threading.RLock()): _by_kind,
-    threading.local: _by_kind,
-    type(os.environ): _by_kind,  # those variables count that are read by name
-    weakref.WeakKeyDictionary: _by_kind,
-    weakref.WeakValueDictionary: _by_kind,
-    weakref.WeakSet: _by_kind,
+    **dict.fromkeys(MEANS, _by_kind),
     typing.TypeVar: lambda encoder, value: frame(
         b"V",
         encoder.items([value.__name__, value.__bound__, value.__constraints__, repr(value)]),
