@@ -72,6 +72,8 @@ def end():
             run.result()
     numbers = [run.number for run in started]
     assert len(set(numbers)) == len(numbers)
+    while engine.runs:  # the last may be on its way out
+        time.sleep(0.01)
     print(asked[0], engine.constraints.constraints(), engine.runs, wrong)
     os._exit(0)
 

@@ -369,9 +369,9 @@ def test_time_that_is_up_ends_it_at_once(engine: Engine, monkeypatch: pytest.Mon
 
 
 def test_the_start_of_a_process_is_none_of_its_tasks_time() -> None:
-    engine = Engine(executor=ProcessExecutor(1, initializer=rest, initargs=(4.0,)))
+    engine = Engine(executor=ProcessExecutor(1, initializer=rest, initargs=(7.0,)))
 
-    @cs.task(timeout=3.5)  # a busy machine may take long for the way there and back
+    @cs.task(timeout=6.5)  # a busy machine may take long for the way there and back
     def quick() -> int:
         return 1
 
