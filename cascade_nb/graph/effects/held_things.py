@@ -5,6 +5,7 @@ ways of a generic function, a descriptor's own function.
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 import types
 from collections import deque
@@ -18,29 +19,36 @@ from cascade_nb.model.containers.attributes import attributes
 
 _MANY: Final = 500
 _SEQUENCES: Final = (list, tuple, set, frozenset, deque)
-_TABLES: Final = (dict, types.MappingProxyType)
-_BOUND: Final = (functools.cached_property, functools.partialmethod)
+_BOUND: Final = {
+    functools.cached_property: "func",
+    functools.partialmethod: "func",
+    functools.singledispatchmethod: "dispatcher",
+}
 
 
 def held_by(value: Any) -> Iterator[tuple[str, Any]]:
     """What a value holds beside plain data, each after its name in it, where it has one: of
-    containers the first some hundred, of objects those of the user's classes.
+    containers the first some hundred, of objects those of the user's classes. Nothing of these runs
+    for it.
     """
     kind = type(value)
+    if issubclass(kind, types.MappingProxyType):
+        value = gc.get_referents(value)[0]
+        kind = type(value)
     parts: Iterable[tuple[object, Any]] = ()
-    if issubclass(kind, _SEQUENCES):
-        parts = [("", one) for one in islice(value, _MANY)]
-    elif issubclass(kind, _TABLES):
-        parts = [one for one in islice(value.items(), _MANY) if one[0] != "__builtins__"]
-    elif issubclass(kind, _BOUND):
-        parts = [("", value.func)]
-    elif issubclass(kind, functools.singledispatchmethod):
-        parts = [("", value.dispatcher)]
+    sequence = next((base for base in _SEQUENCES if issubclass(kind, base)), None)
+    if sequence is not None:
+        parts = [("", one) for one in list(islice(sequence.__iter__(value), _MANY))]
+    elif issubclass(kind, dict):
+        parts = list(islice(dict.items(value), _MANY))
+    elif bound := next((name for base, name in _BOUND.items() if issubclass(kind, base)), None):
+        parts = [("", attributes(value).get(bound))]
     elif issubclass(kind, types.SimpleNamespace) or is_the_users(kind):
         parts = attributes(value).items()
     for name, one in parts:
-        if type(one) not in ATOMS:
-            yield name if type(name) is str else "", one
+        called = name if type(name) is str else ""
+        if type(one) not in ATOMS and called != "__builtins__":
+            yield called, one
 
 
 def is_the_users(kind: type) -> bool:
