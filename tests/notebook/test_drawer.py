@@ -831,10 +831,10 @@ async def test_what_is_left_of_a_map_can_be_held_though_an_item_of_it_has_failed
     assert {"hold", "hold_after"} <= set(head["can"])
     assert "runs in" in pairs(head["facts"])
     assert await page.do("m", "hold")
-    await until(lambda: run.status.held)
+    go.set()
+    await until(lambda: run.status.held and not run.status.running)
     assert (await page.head("m"))["can"][:1] == ["resume"]
     run.cancel()
-    go.set()
     await over(run)
 
 
