@@ -245,8 +245,11 @@ def test_where_one_gate_goes_wrong_at_an_owners_end_the_others_have_back_what_th
     monkeypatch.setattr(gates[wrong], "give_back", go_wrong)
     with pytest.raises(MemoryError):
         manager.leave(other)
-    manager.lift("global")
-    assert crowd.ask(2, gpu=2) is (wrong == "global")
+    if wrong == "global":
+        manager.lift("global")
+        assert crowd.ask(2, gpu=2)
+    else:
+        assert crowd.ask(2)
 
 
 @pytest.mark.parametrize("type", ["pause", "concurrency", "rate_limit"])

@@ -10,6 +10,9 @@ import sys
 
 import pytest
 
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from tests.engine.tools import until
 from tests.support.patience import PATIENCE
 from tools.environments import ROOT
 
@@ -116,6 +119,25 @@ again()
 asyncio.run(on_a_loop(30))
 end()
 """
+
+
+@cs.task
+def nothing() -> None: ...
+
+
+async def test_what_is_asked_in_the_middle_of_a_move_is_in_force_after_it(engine: Engine) -> None:
+    await engine.run(nothing())
+    manager = engine.constraints
+    with manager.lock:  # as in a finalizer that comes in a move
+        assert engine.pause("task:nothing").scope.value == "nothing"
+        engine.limit("task:nothing", 2)
+        assert not manager.constraints()
+    await until(lambda: len(manager.constraints()) == 2)
+    with manager.lock:
+        assert engine.resume("task:nothing")
+        engine.limit("task:nothing", None)
+        assert len(manager.constraints()) == 2
+    await until(lambda: not manager.constraints())
 
 
 def _said(script: str) -> str:

@@ -21,6 +21,11 @@ from tests.engine.test_dataflow import every_lane, task_for
 from tests.engine.tools import outcome, until
 
 
+@cs.task
+def give(x: int) -> int:
+    return x
+
+
 def target(lane: str) -> Any:
     """Everything that counts in a way of its own: maps, skips, failures, retries, continuations."""
     tries: list[int] = []
@@ -176,6 +181,30 @@ async def test_counting_all_at_once_at_the_end_agrees_with_counting_as_it_went(
         every = range(len(run.graph))
         assert at_once.states(every) == by_changes.states(every)
         assert [at_once.items(i) for i in every] == [by_changes.items(i) for i in every]
+
+
+async def test_a_finalizer_that_asks_in_the_middle_of_counting_does_not_spoil_it(
+    engine: Engine,
+) -> None:
+    run = engine.start([give.map(x=list(range(n))) for n in range(1, 4)])
+    await run
+    view = run._observer._view
+    assert view is not None
+    alone, asked = StateCounts(view), StateCounts(view)
+    for counts in (alone, asked):
+        counts._count_plain = lambda: False  # type: ignore[method-assign]
+    alone.catch_up()
+
+    def ask(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call" and frame.f_code.co_name == "_waiting":
+            asked.catch_up()
+
+    sys.setprofile(ask)
+    try:
+        asked.catch_up()
+    finally:
+        sys.setprofile(None)
+    assert asked.kinds() == alone.kinds()
 
 
 async def test_a_look_at_a_run_costs_the_same_however_many_nodes_are_held_with_a_name_of_their_own(

@@ -9,7 +9,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.errors import TaskFailedError
+from cascade_nb.errors import RunError, TaskFailedError
 from cascade_nb.events import TaskExecutionFinished, TaskExecutionStarted
 from cascade_nb.executors import LocalExecutor
 from cascade_nb.protocols import Job
@@ -101,3 +101,24 @@ async def test_one_whose_call_cannot_be_made_does_not_end_the_worker(engine: Eng
     with pytest.raises(TaskFailedError, match="unhashable"):
         await run
     assert (run.status.done, run.status.failed) == (2, 1)
+
+
+class Full(LocalExecutor):
+    """Takes nothing the first time."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.asked = 0
+
+    def submit(self, job: Job) -> None:
+        self.asked += 1
+        if self.asked == 1:
+            raise RuntimeError("can't start new thread")
+        super().submit(job)
+
+
+async def test_a_place_that_an_executor_did_not_give_is_free_again(make_engine: MakeEngine) -> None:
+    engine = make_engine(executor=Full())
+    with pytest.raises(RunError, match="start new thread"):
+        await engine.run(where())
+    assert await engine.run(where())

@@ -106,3 +106,36 @@ def test_threads_are_daemons_so_that_none_holds_up_the_end_of_the_process() -> N
     job.wait()
     assert job.log[-1] == ("end", True, None)
     executor.close()
+
+
+def test_where_there_is_no_other_thread_a_job_waits_for_the_next_that_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(local, "LINGER", PATIENCE)
+    executor, begun, go = LocalExecutor(4), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        go.wait(PATIENCE)
+
+    first, second = OneJob(hold), OneJob(give(2))
+    executor.submit(first)
+    assert begun.wait(PATIENCE)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        executor.submit(second)
+        go.set()
+        second.wait()
+    meet = threading.Barrier(2)
+    both = [OneJob(lambda: meet.wait(PATIENCE)) for _ in range(2)]
+    for job in both:
+        executor.submit(job)
+    for job in both:
+        job.wait()
+    assert not meet.broken
+    executor.close()
+    assert gone()
