@@ -64,7 +64,7 @@ class Helpers:
         self._questions: dict[str, list[int]] = {}
         self._seen: list[tuple[ref[Lazy], str, int]] = []
         self._values: dict[str, str] = {}
-        self._in_place: dict[tuple[int, int, str], tuple[Any, Callable[..., Any]]] = {}
+        self._in_place: dict[tuple[AnyTask, int, str], Callable[..., Any]] = {}
 
     def caught(
         self, refused: Iterable[tuple[Exception, int]], error: BaseException | None
@@ -129,11 +129,10 @@ class Helpers:
         """
         if not isinstance(called, Task):
             return called
-        known = self._in_place.get((id(called), line, reason))
-        if known is None or known[0] is not called:
-            known = called, self._at_once(called, line, reason)
-            self._in_place[id(called), line, reason] = known
-        return known[1]
+        known = self._in_place.get((called, line, reason))
+        if known is None:
+            known = self._in_place[called, line, reason] = self._at_once(called, line, reason)
+        return known
 
     def _at_once(self, called: Task[Any, Any], line: int, reason: str) -> Callable[..., Any]:
         if not reason:
