@@ -256,7 +256,7 @@ def above(limit: int) -> Callable[[dict[str, Any]], object]:
         (lambda call, n: call.with_retry(3, on=(OSError, (KeyError, ValueError, TypeError)[n])), 3),
         (lambda call, n: call.with_cache(ttl="1d", files=("a.csv",)), 1),
         (lambda call, n: call.with_cache(files=(f"{n}.csv",)), 3),
-        (lambda call, n: call.with_constraints(gpu=1, memory=0.5), 1),
+        (lambda call, n: call.with_constraints(gpu=1, memory=float("0.5")), 1),
         (lambda call, n: call.with_constraints(gpu=n + 1), 3),
         (lambda call, n: call.with_constraints(gpu=given.lazy(n)), 4),  # and that of those
         (lambda call, n: call.pause_before(pause_if=lambda inputs: inputs["n"] > 1), 1),

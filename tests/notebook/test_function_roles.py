@@ -17,6 +17,7 @@ from cascade_nb.model.tasks.decorator import task
 from cascade_nb.notebook.cells.rewriting import rewritten
 from cascade_nb.notebook.roles.demand import READ_ONCE
 from cascade_nb.notebook.roles.function_roles import roles_in
+from cascade_nb.notebook.roles.global_reads import readers_in
 
 KNOWN = {
     "cs": cascade_nb,
@@ -42,6 +43,13 @@ def shown() -> Any:
 
 def plain(source: str) -> Mapping[str, str]:
     return roles_in(ast.parse(dedent(source)), KNOWN.get).plain
+
+
+def test_a_function_that_reads_a_name_is_told_by_its_own() -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec("def total(): return sum(rows)", names)
+    names = {"_": names["total"], "also": names["total"], **names}
+    assert readers_in(names, {"rows", "others"}, lambda node: False) == {"rows": "total"}
 
 
 @pytest.mark.parametrize(
