@@ -13,7 +13,7 @@ from cascade_nb.control.holders import Holder, holder_of
 from cascade_nb.defaults import default_engine, engine_in_use
 from cascade_nb.engine.controls import checked_condition
 from cascade_nb.engine.engine import Engine
-from cascade_nb.engine.observing.report import Status, status_of
+from cascade_nb.engine.reporting.report import Status, status_of
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import read_scope
 from cascade_nb.errors import AnswerError, HolderError, UsageError, nearest

@@ -12,8 +12,8 @@ from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.status import NodeState
-from cascade_nb.engine.observing.wait_messages import tell_of_lease
 from cascade_nb.engine.planning.planner import Found
+from cascade_nb.engine.reporting.wait_messages import tell_of_lease
 from cascade_nb.engine.runs.nested_wait import run_and_wait
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import LazyValueError, StateError

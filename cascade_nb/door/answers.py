@@ -30,8 +30,8 @@ from cascade_nb.door.startable import MOST as MOST_NAMES
 from cascade_nb.door.startable import startable_names, startable_with
 from cascade_nb.engine.asking.questions import answer_words
 from cascade_nb.engine.engine import Engine
-from cascade_nb.engine.observing.report import summary_lines
 from cascade_nb.engine.observing.status import Phase
+from cascade_nb.engine.reporting.report import summary_lines
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import read_scope
 from cascade_nb.errors import (

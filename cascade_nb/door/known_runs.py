@@ -12,8 +12,8 @@ from typing import Final
 from weakref import WeakSet
 
 from cascade_nb.engine.engine import Engine
-from cascade_nb.engine.observing.history import EndedRun
 from cascade_nb.engine.observing.status import RunStatus
+from cascade_nb.engine.reporting.history import EndedRun
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.forking import forget_after_fork

@@ -20,8 +20,8 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.dispatch.attempt import asking_attempt
 from cascade_nb.engine.forked import restart_after_fork
-from cascade_nb.engine.observing.run_log import checked_log
 from cascade_nb.engine.planning.planner import Planner
+from cascade_nb.engine.reporting.run_log import checked_log
 from cascade_nb.engine.runs.connector_supervisor import ConnectorSupervisor
 from cascade_nb.engine.runs.edits import HearsOfEdits
 from cascade_nb.engine.runs.lifecycle import Execution

@@ -19,8 +19,8 @@ from cascade_nb.control.words import left_text, seconds_text
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.door.opening import DOOR
 from cascade_nb.engine.engine import Engine
-from cascade_nb.engine.observing.report import counts_line, summary_lines
 from cascade_nb.engine.observing.status import Phase, RunStatus
+from cascade_nb.engine.reporting.report import counts_line, summary_lines
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import LeaseHeldError, UsageError
 from cascade_nb.events.bus import Subscription

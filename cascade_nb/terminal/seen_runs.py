@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from cascade_nb.control.words import count_text, left_text, seconds_text
 from cascade_nb.door.asked import Answer
-from cascade_nb.engine.observing.report import COUNTED
+from cascade_nb.engine.reporting.report import COUNTED
 from cascade_nb.terminal.output import CANCELLED, DONE, FAILED
 
 #: By how a run ended, the exit code that says so.

@@ -10,7 +10,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.observing import event_publisher as teller_module
+from cascade_nb.engine.reporting import event_publisher as teller_module
 from cascade_nb.events import (
     Event,
     RunFinished,

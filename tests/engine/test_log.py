@@ -13,7 +13,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.observing import run_log as log
+from cascade_nb.engine.reporting import run_log as log
 from cascade_nb.errors import TaskFailedError, UsageError
 from cascade_nb.events import RunFinished, RunStarted, event_from_json
 from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber

@@ -12,7 +12,7 @@ import cascade_nb as cs
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine import Engine
 from cascade_nb.engine.dispatch.attempt import Attempt
-from cascade_nb.engine.observing.history import RUNS
+from cascade_nb.engine.reporting.history import RUNS
 from cascade_nb.engine.runs.driver import RunDriver
 from cascade_nb.graph import Node
 from tests.engine.tools import outcome, until

@@ -12,7 +12,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, Phase, Run
-from cascade_nb.engine.observing.report import inside_lines, status_of
+from cascade_nb.engine.reporting.report import inside_lines, status_of
 from cascade_nb.errors import CascadeError, RunCancelledError, RunError, TaskTimeoutError
 from cascade_nb.executors import LocalExecutor
 from tests.engine.conftest import MakeEngine

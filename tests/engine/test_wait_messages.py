@@ -12,7 +12,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.observing import wait_messages
+from cascade_nb.engine.reporting import wait_messages
 from cascade_nb.errors import RunCancelledError, StateError
 from cascade_nb.shortcuts import use_state
 from tests.engine.tools import PATIENCE, until

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from cascade_nb.defaults import default_engine
-from cascade_nb.engine.observing.history import History
+from cascade_nb.engine.reporting.history import History
 from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache
 from cascade_nb.notebook.extension import _sessions
 from tests.notebook.conftest import Notebook

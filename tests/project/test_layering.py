@@ -69,6 +69,7 @@ INSIDE = {
         ("processes", "storage"),
         ("asking",),
         ("observing",),
+        ("reporting",),
         ("inspection",),
         ("controls", "planning"),
         ("runs",),

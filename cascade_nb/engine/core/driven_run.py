@@ -108,7 +108,7 @@ class Edited(Protocol):
 
 
 class Publisher(Protocol):
-    """Tells the bus; see `observing.event_publisher`."""
+    """Tells the bus; see `reporting.event_publisher`."""
 
     def started(self, index: int, attempt: int) -> None:
         """An attempt begins; asked only when somebody listens."""

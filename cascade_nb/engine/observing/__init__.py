@@ -1,1 +1,1 @@
-"""What is told of a run: status, events, history, answers."""
+"""What is seen of a run: how its nodes stand, and why."""

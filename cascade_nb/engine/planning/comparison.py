@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import seconds_text
-from cascade_nb.engine.observing.history import EndedNode
-from cascade_nb.engine.observing.report import counts_line
 from cascade_nb.engine.observing.status import KindStatus, RunStatus
 from cascade_nb.engine.planning.rerun_reasons import common_cause, indented
+from cascade_nb.engine.reporting.history import EndedNode
+from cascade_nb.engine.reporting.report import counts_line
 from cascade_nb.graph.fingerprint.content import Unkeyed, content_key
 from cascade_nb.graph.fingerprint.provenance import Change, changes
 from cascade_nb.graph.fingerprint.text_diff import OTHER_CONTENT

@@ -11,10 +11,10 @@ from cascade_nb.control.explanations import held_if, stops_in_words
 from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.core.run_state import UNREAD
 from cascade_nb.engine.core.skips import has_default
-from cascade_nb.engine.observing.history import LastSeen
 from cascade_nb.engine.planning.doubts import Doubts
 from cascade_nb.engine.planning.plan import Plan, Step
 from cascade_nb.engine.planning.rerun_reasons import Reasons
+from cascade_nb.engine.reporting.history import LastSeen
 from cascade_nb.engine.reuse.lookup import Reuse
 from cascade_nb.engine.scopes import nodes_under
 from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind

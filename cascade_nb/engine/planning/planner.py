@@ -9,13 +9,13 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.observing.history import History
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.planning.doubts import Doubts
 from cascade_nb.engine.planning.outlook import Outlook, plan_of
 from cascade_nb.engine.planning.plan import WORK, Plan
 from cascade_nb.engine.planning.whereabouts import whereabouts
 from cascade_nb.engine.processes.executors import Executors
+from cascade_nb.engine.reporting.history import History
 from cascade_nb.engine.reuse.answers_kept import asks, forgotten, is_known, put_and_wait
 from cascade_nb.engine.reuse.lookup import Reuse, find_reusable, fingerprint_graph
 from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache

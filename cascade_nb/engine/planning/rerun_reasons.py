@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from cascade_nb.engine.observing.history import LastSeen
+from cascade_nb.engine.reporting.history import LastSeen
 from cascade_nb.engine.reuse.lookup import Reuse
 from cascade_nb.graph.fingerprint.provenance import Change, Provenance, changes, code_changes
 from cascade_nb.graph.fingerprint.text_diff import OTHER_CONTENT

@@ -24,9 +24,9 @@ from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.inspection.judging import Judging
 from cascade_nb.engine.inspection.time_left import TimeLeft
-from cascade_nb.engine.observing.event_publisher import EventPublisher
 from cascade_nb.engine.processes.process_attempt import said_for_run
 from cascade_nb.engine.processes.run_on_clusters import RunOnClusters
+from cascade_nb.engine.reporting.event_publisher import EventPublisher
 from cascade_nb.engine.reuse.lookup import GraphSnapshot
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.services import RunServices

@@ -7,8 +7,8 @@ import time
 
 from cascade_nb.advice import advised
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.observing.run_log import checked_log
-from cascade_nb.engine.observing.wait_messages import tell_of_lease
+from cascade_nb.engine.reporting.run_log import checked_log
+from cascade_nb.engine.reporting.wait_messages import tell_of_lease
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.storage.journal_writer import JournalWriter, journal_writer_for

@@ -17,10 +17,10 @@ from cascade_nb.engine.observing.answers import item_of, node_named
 from cascade_nb.engine.observing.observer import RunObserver
 from cascade_nb.engine.observing.readings import Readings
 from cascade_nb.engine.observing.retries import with_nested
-from cascade_nb.engine.observing.run_log import RunLog
 from cascade_nb.engine.observing.status import Phase, RunStatus
-from cascade_nb.engine.observing.wait_messages import WaitMessages
 from cascade_nb.engine.planning.doubts import why_more
+from cascade_nb.engine.reporting.run_log import RunLog
+from cascade_nb.engine.reporting.wait_messages import WaitMessages
 from cascade_nb.engine.reuse.lookup import Reuse
 from cascade_nb.engine.reuse.provenance_cache import NO_GROUNDS, ProvenanceComparison
 from cascade_nb.engine.run_controls import Holds, RunControls

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.loops.services import LoopServices
-from cascade_nb.engine.observing.history import History
 from cascade_nb.engine.processes.executors import Executors, WorkersOf
+from cascade_nb.engine.reporting.history import History
 from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache
 from cascade_nb.engine.runs.connector_supervisor import ConnectorSupervisor
 from cascade_nb.engine.storage.journal_writer import JournalWriter

@@ -24,7 +24,7 @@ from cascade_nb.control.holders import YOU, holder_of
 from cascade_nb.control.words import seconds_text
 from cascade_nb.door.known_runs import looking_at_edits
 from cascade_nb.engine.inspection.hold_effects import HoldEffect, hold_effect
-from cascade_nb.engine.observing.report import outermost, times_lines
+from cascade_nb.engine.reporting.report import outermost, times_lines
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.everywhere import breaker, guard, limit, pause, rate, resume
 from cascade_nb.executors.resolve import NAMES

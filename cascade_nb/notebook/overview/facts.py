@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cascade_nb.engine.observing.history import EndedRun
-from cascade_nb.engine.observing.report import outermost
 from cascade_nb.engine.observing.status import RunStatus
 from cascade_nb.engine.planning.comparison import Comparison, some_nodes
+from cascade_nb.engine.reporting.history import EndedRun
+from cascade_nb.engine.reporting.report import outermost
 from cascade_nb.notebook.panel.in_force import InForce
 from cascade_nb.notebook.session import Session
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.words import ago, seconds_text
-from cascade_nb.engine.observing.report import COUNTED
 from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import KindStatus, NodeState, Phase, RunStatus
+from cascade_nb.engine.reporting.report import COUNTED
 from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.kernel.task_output import Chunk, TaskOutput
 from cascade_nb.notebook.panel.answers import questions_of

@@ -16,7 +16,8 @@ from IPython.display import display
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
-from cascade_nb.engine.observing.report import (
+from cascade_nb.engine.observing.status import Phase, RunStatus
+from cascade_nb.engine.reporting.report import (
     counts_line,
     failure_lines,
     inside_lines,
@@ -24,7 +25,6 @@ from cascade_nb.engine.observing.report import (
     summary_lines,
     title_line,
 )
-from cascade_nb.engine.observing.status import Phase, RunStatus
 from cascade_nb.notebook.kernel.shims import LaunchingCell
 from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.notebook.panel.recorded_times import times_of

@@ -11,8 +11,8 @@ from typing import Final
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.inspection.node_facts import node_facts
 from cascade_nb.engine.inspection.timeline import Timeline, timeline_of
-from cascade_nb.engine.observing.report import summary_lines
 from cascade_nb.engine.observing.status import NodeState
+from cascade_nb.engine.reporting.report import summary_lines
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.timing.attempt_times import EACH
 from cascade_nb.errors import UsageError

@@ -14,7 +14,7 @@ from distributed import Client
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.observing.report import summary_lines
+from cascade_nb.engine.reporting.report import summary_lines
 from cascade_nb.errors import ClusterError, RunCancelledError, TaskTimeoutError
 from cascade_nb.executors import DaskExecutor
 from cascade_nb.executors.dask.fit import safe_link

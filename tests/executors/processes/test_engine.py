@@ -27,8 +27,8 @@ import cascade_nb as cs
 from cascade_nb.concurrency.process_protocols import ProcessHandle
 from cascade_nb.engine import Engine, NodeState
 from cascade_nb.engine.dispatch import timeouts
-from cascade_nb.engine.observing.report import times_lines
 from cascade_nb.engine.processes import process_attempt
+from cascade_nb.engine.reporting.report import times_lines
 from cascade_nb.errors import (
     ProcessDiedError,
     ResultError,
