@@ -18,7 +18,7 @@ from benchmarks.cases import Case, Contender, NotForThisError
 from benchmarks.child import WrongResultError
 from benchmarks.ours import Bench, TaskKit
 from benchmarks.shapes import expected, nodes_of, wide
-from cascade_nb.protocols import StateBackend
+from cascade_nb.protocols.state_backend import StateBackend
 from cascade_nb.state.memory import MemoryState
 from cascade_nb.state.redis.backend import RedisState
 from cascade_nb.state.sqlite.backend import SqliteState

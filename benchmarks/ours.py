@@ -19,7 +19,7 @@ from benchmarks.cases import NAP, NAPS_AT_ONCE, Case, Contender, NotForThisError
 from benchmarks.shapes import SHAPES, AsyncBodies, Bodies, expected, nodes_of
 from cascade_nb.events import Event
 from cascade_nb.executors import LocalExecutor
-from cascade_nb.protocols import StateBackend
+from cascade_nb.protocols.state_backend import StateBackend
 
 EXECUTOR: Final = {"inline": "inline", "threads": "thread", "async": "async"}
 

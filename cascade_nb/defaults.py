@@ -15,7 +15,9 @@ from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.executors.resolve import Kinds
 from cascade_nb.model.options.given_executor import use_kinds
-from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
+from cascade_nb.protocols.connector import Connector
+from cascade_nb.protocols.execution import Clock, Executor, Solver
+from cascade_nb.protocols.state_backend import StateBackend
 from cascade_nb.state.memory import MemoryState
 from cascade_nb.state.urls import state_from
 

@@ -24,7 +24,8 @@ from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.lazy.value_lookup import use_look_up
 from cascade_nb.model.options.caching import checked_older
 from cascade_nb.model.tasks.present import is_present
-from cascade_nb.protocols import RunRecord, StateBackend
+from cascade_nb.protocols.journal import RunRecord
+from cascade_nb.protocols.state_backend import StateBackend
 
 if TYPE_CHECKING:
     from cascade_nb.plan_view import ShownPlan

@@ -19,7 +19,7 @@ from cascade_nb.control.remote.envelope import control_key
 from cascade_nb.control.remote.messages import lift_payload_of, payload_of, topic_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import Event
-from cascade_nb.protocols import Connector
+from cascade_nb.protocols.connector import Connector
 
 __all__ = [
     "ControllerTestApp",

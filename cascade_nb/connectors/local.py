@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from cascade_nb.errors import UsageError
-from cascade_nb.protocols import Callback, Payload
+from cascade_nb.protocols.connector import Callback, Payload
 from cascade_nb.text import encodable
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cascade_nb.errors import UsageError, nearest
-from cascade_nb.protocols import Connector
+from cascade_nb.protocols.connector import Connector
 
 SCHEMES: Final = ("mqtt", "mqtts")
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from cascade_nb.control.gates import Gate
-from cascade_nb.protocols import Clock
+from cascade_nb.protocols.execution import Clock
 
 
 class FreedGates:

@@ -16,7 +16,7 @@ from cascade_nb.control.gate_kinds.process_state import ProcessGates
 from cascade_nb.control.gate_kinds.resource_pools import pools_of
 from cascade_nb.control.gates import Gate, Subject, Ticket
 from cascade_nb.control.holders import A_PERSON, Holder
-from cascade_nb.protocols import Clock
+from cascade_nb.protocols.execution import Clock
 
 HOLD: Final = "hold"  # no type that anybody can ask for
 #: The kinds of gates that are asked before others.

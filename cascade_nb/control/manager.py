@@ -29,7 +29,7 @@ from cascade_nb.control.gates import Gate, Ticket, TicketOwner
 from cascade_nb.control.holders import A_PERSON, Holder, holder_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.model.options.pause_condition import PauseIf
-from cascade_nb.protocols import Clock
+from cascade_nb.protocols.execution import Clock
 
 
 class ConstraintManager(Confirming):

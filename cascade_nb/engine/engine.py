@@ -40,7 +40,9 @@ from cascade_nb.leases import LEASE
 from cascade_nb.model.options.checks import checked_amount, checked_timeout
 from cascade_nb.model.params.param import checked_params
 from cascade_nb.model.tasks.present import is_present
-from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
+from cascade_nb.protocols.connector import Connector
+from cascade_nb.protocols.execution import Clock, Executor, Solver
+from cascade_nb.protocols.state_backend import StateBackend
 
 GRACE = 3.0
 

@@ -13,7 +13,7 @@ from cascade_nb.engine.runs.edits import Edits
 from cascade_nb.engine.runs.loop_binding import BoundEngine, LoopBinding
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import RunCancelledError
-from cascade_nb.protocols import StateBackend
+from cascade_nb.protocols.state_backend import StateBackend
 
 
 class Forked(BoundEngine, Protocol):

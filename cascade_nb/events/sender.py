@@ -12,7 +12,7 @@ from cascade_nb.events.backlog import LIMIT, Backlog
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import Event
 from cascade_nb.events.telemetry import SENT, telemetry_payload, telemetry_topic
-from cascade_nb.protocols import Connector
+from cascade_nb.protocols.connector import Connector
 
 FIRST_WAIT: Final = 0.2  # seconds before a connector is asked again that takes nothing …
 LONGEST_WAIT: Final = 30.0  # … doubled each time up to this

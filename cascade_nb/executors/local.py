@@ -9,7 +9,7 @@ from typing import Final
 
 from cascade_nb.errors import UsageError
 from cascade_nb.forking import forget_after_fork
-from cascade_nb.protocols import Job
+from cascade_nb.protocols.execution import Job
 
 LINGER: Final = 0.5  # seconds that an idle worker waits for more before it ends
 

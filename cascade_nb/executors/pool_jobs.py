@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cascade_nb.executors.local import go_on
-from cascade_nb.protocols import Job
+from cascade_nb.protocols.execution import Job
 
 
 class ThreadJob:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from cascade_nb.errors import UsageError
-from cascade_nb.protocols import Executor
+from cascade_nb.protocols.execution import Executor
 
 #: Where the classes of clients and clusters of Dask are defined.
 DASKS: Final = frozenset({"distributed", "dask_cloudprovider", "dask_jobqueue", "dask_kubernetes"})

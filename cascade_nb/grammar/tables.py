@@ -6,7 +6,7 @@ from typing import Final
 
 from cascade_nb.control.words import ago, count_text, seconds_text, size_text
 from cascade_nb.kept import Usage
-from cascade_nb.protocols import RunRecord
+from cascade_nb.protocols.journal import RunRecord
 
 _SHOWN: Final = 20
 _UNKNOWN: Final = "(unknown task)"

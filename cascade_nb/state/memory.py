@@ -16,7 +16,7 @@ from cascade_nb.graph.fingerprint.value_classes import superseded, user_classes
 from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.model.copying.elsewhere import Elsewhere
 from cascade_nb.model.copying.immutable import FROZEN
-from cascade_nb.protocols import Entry, Known, SaveCallback
+from cascade_nb.protocols.state_backend import Entry, Known, SaveCallback
 from cascade_nb.state.room import Kept, to_remove, usage_of
 from cascade_nb.state.sizes import size_in_memory
 

@@ -11,7 +11,8 @@ import math
 from typing import Any, Final, TypeGuard
 
 from cascade_nb.file_stamps import from_json
-from cascade_nb.protocols import Known, RunRecord
+from cascade_nb.protocols.journal import RunRecord
+from cascade_nb.protocols.state_backend import Known
 
 #: Whole numbers beyond it are none of ours: fences count up from one, runs have fewer nodes.
 _LARGEST: Final = 2**53

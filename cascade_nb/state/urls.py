@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from cascade_nb.errors import UsageError, nearest
-from cascade_nb.protocols import StateBackend
+from cascade_nb.protocols.state_backend import StateBackend
 from cascade_nb.state.memory import LIMIT, MemoryState
 from cascade_nb.state.room import bytes_of
 

@@ -17,7 +17,7 @@ import cascade_nb as cs
 from cascade_nb.connectors import MqttConnector
 from cascade_nb.engine import Engine, Phase
 from cascade_nb.events import TaskExecutionStarted
-from cascade_nb.protocols import Connector
+from cascade_nb.protocols.connector import Connector
 from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber
 from tests.engine.tools import Hold, until
 from tests.support.mosquitto import Mosquitto

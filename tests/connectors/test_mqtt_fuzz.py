@@ -17,7 +17,7 @@ from cascade_nb.control.remote.remote_constraints import RemoteConstraints
 from cascade_nb.engine import Engine
 from cascade_nb.events import ConstraintApplied, ConstraintRejected, MessageBus
 from cascade_nb.executors import LocalExecutor
-from cascade_nb.protocols import Clock
+from cascade_nb.protocols.execution import Clock
 from cascade_nb.testing import SpySubscriber
 from tests.connectors.mqtt_tools import engine_on
 from tests.engine.tools import until

@@ -11,7 +11,8 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]
 
 from cascade_nb.errors import CodecError, LeaseHeldError, LeaseLostError, StateError
-from cascade_nb.protocols import Entry, Journal, Known, Lease, RunRecord, SaveCallback
+from cascade_nb.protocols.journal import Journal, Lease, RunRecord
+from cascade_nb.protocols.state_backend import Entry, Known, SaveCallback
 
 
 class PlainState:

@@ -10,7 +10,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.engine.reuse.expiry import floors
-from cascade_nb.protocols import Known
+from cascade_nb.protocols.state_backend import Known
 from cascade_nb.state.sqlite.backend import SqliteState
 from cascade_nb.testing import SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine

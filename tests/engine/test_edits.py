@@ -23,7 +23,7 @@ from cascade_nb.events import RunFinished, RunStarted
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
-from cascade_nb.protocols import Known
+from cascade_nb.protocols.state_backend import Known
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PaperState, PlainState

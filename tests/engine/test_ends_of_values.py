@@ -22,7 +22,7 @@ from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.core.scheduler import READY
 from cascade_nb.file_stamps import NO_STAMPS
 from cascade_nb.graph.build import build_graph
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state import MemoryState
 from cascade_nb.state.sizes import size_in_memory
 from tests.engine.conftest import MakeEngine

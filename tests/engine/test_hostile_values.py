@@ -19,7 +19,7 @@ from cascade_nb.engine.runs.assembled_run import AssembledRun
 from cascade_nb.errors import RunError, TaskCallError, TaskFailedError
 from cascade_nb.events import RunFinished
 from cascade_nb.executors import LocalExecutor
-from cascade_nb.protocols import Entry, Known, SaveCallback
+from cascade_nb.protocols.state_backend import Entry, Known, SaveCallback
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PlainState

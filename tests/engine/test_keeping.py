@@ -27,7 +27,7 @@ from cascade_nb.events import (
     RunFinished,
     TaskExecutionFinished,
 )
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.testing import SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PlainState, SlowState

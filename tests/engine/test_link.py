@@ -22,7 +22,7 @@ from cascade_nb.events import (
     RunFinished,
     RunStarted,
 )
-from cascade_nb.protocols import Callback, Payload
+from cascade_nb.protocols.connector import Callback, Payload
 from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import PATIENCE, Hold, until

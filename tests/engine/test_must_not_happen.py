@@ -26,7 +26,7 @@ from cascade_nb.events import (
     SubscriberWarning,
     TaskExecutionStarted,
 )
-from cascade_nb.protocols import Payload
+from cascade_nb.protocols.connector import Payload
 from cascade_nb.testing import (
     ControllerTestApp,
     InProcessConnector,

@@ -37,7 +37,7 @@ from cascade_nb.errors import (
     UsageError,
 )
 from cascade_nb.events import RunFinished, RunStarted, event_from_json
-from cascade_nb.protocols import RunRecord
+from cascade_nb.protocols.journal import RunRecord
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PaperState

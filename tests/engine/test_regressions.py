@@ -12,7 +12,7 @@ import cascade_nb as cs
 from cascade_nb.engine import Engine, Phase
 from cascade_nb.errors import DependencyMissingError, TaskFailedError
 from cascade_nb.events import TaskBlocked, TaskExecutionStarted
-from cascade_nb.protocols import Callback, Payload
+from cascade_nb.protocols.connector import Callback, Payload
 from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, started, until

@@ -12,7 +12,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.errors import RunError, TaskFailedError
 from cascade_nb.events import TaskExecutionFinished, TaskExecutionStarted
 from cascade_nb.executors import LocalExecutor
-from cascade_nb.protocols import Job
+from cascade_nb.protocols.execution import Job
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, until

@@ -15,7 +15,7 @@ import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.errors import TaskFailedError
 from cascade_nb.executors import FuturesExecutor, LocalExecutor
-from cascade_nb.protocols import Executor, Job
+from cascade_nb.protocols.execution import Executor, Job
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import cascade_nb as cs
 from cascade_nb.engine import Engine, Run
 from cascade_nb.events import TaskEvent, TaskExecutionStarted
-from cascade_nb.protocols import Entry, SaveCallback
+from cascade_nb.protocols.state_backend import Entry, SaveCallback
 from cascade_nb.state import MemoryState
 from cascade_nb.testing import SpySubscriber
 from tests.engine.states import PaperState

@@ -34,7 +34,7 @@ from benchmarks.runner import said_by
 from benchmarks.shapes import SHAPES, Bodies, expected
 from benchmarks.words import Line
 from cascade_nb.engine.dispatch import inline
-from cascade_nb.protocols import StateBackend
+from cascade_nb.protocols.state_backend import StateBackend
 from cascade_nb.state.memory import MemoryState
 from tools.environments import ROOT
 from tools.system import Program

@@ -18,7 +18,7 @@ from tests.project.sources import PACKAGE
 PINNED = Path(__file__).with_name("public_names.txt")
 
 #: Top modules whose names users may import; every room with an __init__ file is one too.
-TOP_MODULES = ("errors", "protocols", "testing")
+TOP_MODULES = ("errors", "testing")
 
 
 def public_modules() -> list[str]:

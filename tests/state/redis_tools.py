@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from cascade_nb.errors import RefusedBlobWarning
-from cascade_nb.protocols import Entry, StateBackend
+from cascade_nb.protocols.state_backend import Entry, StateBackend
 from cascade_nb.state.redis.backend import RedisState
 from tests.engine.tools import until
 from tests.state.witness import Witness

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cascade_nb.errors import LeaseHeldError
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state.sqlite import file
 from cascade_nb.state.sqlite.backend import SqliteState
 from tests.engine.tools import until

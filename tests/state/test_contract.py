@@ -19,7 +19,7 @@ from cascade_nb.engine import Engine, NodeState
 from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events import TaskExecutionStarted
 from cascade_nb.file_stamps import ABSENT, FileStamp
-from cascade_nb.protocols import Entry, Known, StateBackend
+from cascade_nb.protocols.state_backend import Entry, Known, StateBackend
 from cascade_nb.state.memory import MemoryState
 from cascade_nb.state.redis.backend import RedisState
 from cascade_nb.state.sqlite.backend import SqliteState

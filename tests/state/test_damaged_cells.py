@@ -22,7 +22,7 @@ from cascade_nb.errors import (
     UnusableStateError,
 )
 from cascade_nb.model.tasks.decorator import task
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state.sqlite.backend import SqliteState
 from tests.state.test_contract import KEY
 from tests.state.witness import Witness, keep

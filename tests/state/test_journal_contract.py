@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from cascade_nb.errors import CodecError, LeaseHeldError, LeaseLostError
-from cascade_nb.protocols import Entry, Journal, Lease, StateBackend
+from cascade_nb.protocols.journal import Journal, Lease
+from cascade_nb.protocols.state_backend import Entry, StateBackend
 from tests.engine.tools import until
 from tests.state.test_contract import Place, Unwritable, redis, sqlite
 from tests.state.witness import Witness, keep

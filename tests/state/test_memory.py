@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from cascade_nb.errors import UsageError
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state import MemoryState, sizes
 from cascade_nb.state.sizes import size_in_memory
 

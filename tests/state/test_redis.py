@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
-from cascade_nb.protocols import Entry, Lease
+from cascade_nb.protocols.journal import Lease
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state.redis.backend import RedisState
 from cascade_nb.state.redis.scripts import PUBLISH
 from tests.engine.tools import until

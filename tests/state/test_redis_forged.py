@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from cascade_nb.errors import RefusedBlobWarning
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state.redis.backend import RedisState
 from tests.state.redis_tools import KEY, LARGE, put_all
 from tests.support.redis_server import RedisServer

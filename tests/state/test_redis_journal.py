@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError
-from cascade_nb.protocols import Entry, Lease
+from cascade_nb.protocols.journal import Lease
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state.redis import link as redis_link
 from cascade_nb.state.redis.backend import RedisState
 from cascade_nb.state.redis.journal import RedisJournal

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cascade_nb.errors import StateError
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state.redis.backend import RedisState
 from tests.state.redis_tools import KEY, LARGE, refusals_ignored
 from tests.state.witness import Witness, keep

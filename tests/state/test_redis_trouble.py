@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cascade_nb.errors import StateError, UsageError
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state.redis import link as redis_link
 from cascade_nb.state.redis.advice import trouble
 from cascade_nb.state.redis.backend import RedisState

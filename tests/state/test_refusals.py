@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cascade_nb.protocols import Entry, StateBackend
+from cascade_nb.protocols.state_backend import Entry, StateBackend
 from cascade_nb.state.redis.backend import RedisState
 from cascade_nb.state.sqlite.backend import SqliteState
 from tests.state.witness import keep

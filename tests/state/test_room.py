@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.errors import UsageError
-from cascade_nb.protocols import Entry, StateBackend
+from cascade_nb.protocols.state_backend import Entry, StateBackend
 from cascade_nb.state.memory import MemoryState
 from cascade_nb.state.redis.backend import RedisState
 from cascade_nb.state.room import FILL, Kept, bytes_of, to_remove

@@ -19,7 +19,7 @@ import pytest
 
 from cascade_nb.errors import RefusedBlobWarning
 from cascade_nb.file_stamps import FileStamp
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state.sqlite.backend import SqliteState
 from cascade_nb.state.sqlite.blobs import FORGOTTEN, Blobs
 from cascade_nb.state.sqlite.file import SqliteFile

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from cascade_nb.errors import StateError
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state.sqlite.backend import SqliteState
 from tests.state.sqlite_child import KEY, value_of
 from tests.state.witness import Witness, keep

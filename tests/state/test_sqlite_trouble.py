@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from cascade_nb.errors import StateError, UsageError
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 from cascade_nb.state.sqlite import file as sqlite_file
 from cascade_nb.state.sqlite.backend import SqliteState
 from tests.engine.tools import until

@@ -17,7 +17,7 @@ from cascade_nb import leases
 from cascade_nb.engine import Engine
 from cascade_nb.errors import LeaseHeldError, LeaseLostError
 from cascade_nb.leases import StaleLeases, renewed_every
-from cascade_nb.protocols import Journal, Lease
+from cascade_nb.protocols.journal import Journal, Lease
 from cascade_nb.state import RedisState, SqliteState
 from tests.engine.tools import until
 from tests.state.test_contract import Place

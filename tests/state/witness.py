@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from cascade_nb.protocols import Entry, StateBackend
+from cascade_nb.protocols.state_backend import Entry, StateBackend
 from tests.engine.tools import until
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cascade_nb.protocols import Job
+from cascade_nb.protocols.execution import Job
 
 
 class StepExecutor:

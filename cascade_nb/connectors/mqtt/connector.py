@@ -19,7 +19,7 @@ from cascade_nb.connectors.mqtt.message import Outgoing
 from cascade_nb.connectors.mqtt.service import Service
 from cascade_nb.errors import UsageError
 from cascade_nb.forking import forget_after_fork
-from cascade_nb.protocols import Callback, Payload
+from cascade_nb.protocols.connector import Callback, Payload
 
 T = TypeVar("T")
 

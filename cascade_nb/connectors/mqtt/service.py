@@ -30,7 +30,7 @@ from cascade_nb.connectors.mqtt.session import (
 from cascade_nb.connectors.mqtt.subscriptions import Subscriptions, covers
 from cascade_nb.control.remote.envelope import control_key
 from cascade_nb.control.remote.request_messages import REQUEST_FILTER
-from cascade_nb.protocols import Callback
+from cascade_nb.protocols.connector import Callback
 
 QUIET: Final = 0.5  # seconds without a kept message after which a broker counts as done with them
 HEARD: Final = 2.0  # seconds in which a broker hands back what we have just sent

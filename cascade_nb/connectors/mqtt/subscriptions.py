@@ -12,7 +12,7 @@ from cascade_nb.connectors.mqtt.message import Incoming
 from cascade_nb.connectors.mqtt.presence import STATUS
 from cascade_nb.events.bus import SubscriberWarning
 from cascade_nb.events.thread_warnings import warn
-from cascade_nb.protocols import Callback
+from cascade_nb.protocols.connector import Callback
 
 Subscription = tuple[str, Callback]
 

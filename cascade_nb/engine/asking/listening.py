@@ -12,7 +12,8 @@ from cascade_nb.control.remote.answer_messages import ANSWER_FILTER
 from cascade_nb.engine.asking.remote_answers import RemoteAnswers
 from cascade_nb.engine.asking.signals import signals_of
 from cascade_nb.events.bus import MessageBus
-from cascade_nb.protocols import Clock, Connector
+from cascade_nb.protocols.connector import Connector
+from cascade_nb.protocols.execution import Clock
 
 
 class AnswerListener:

@@ -21,7 +21,7 @@ from cascade_nb.errors import AnswerError, TaskTimeoutError, UsageError, nearest
 from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.params.param import REQUIRED
 from cascade_nb.model.params.question import Question
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 
 _SHORT: Final = 80  # characters of an answer in words
 _LIVES: Final = 10_000  # answers of which is remembered who gave them

@@ -17,7 +17,7 @@ from cascade_nb.engine.asking.signals import signals_of
 from cascade_nb.errors import AnswerError, CascadeError, RefusedMessageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import AnswerRejected
-from cascade_nb.protocols import Clock
+from cascade_nb.protocols.execution import Clock
 
 _SHOWN: Final = 200  # characters of a topic that an event has
 

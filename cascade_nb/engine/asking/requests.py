@@ -26,7 +26,8 @@ from cascade_nb.control.remote.request_messages import (
 from cascade_nb.errors import RefusedMessageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import ConstraintRejected
-from cascade_nb.protocols import Clock, Connector
+from cascade_nb.protocols.connector import Connector
+from cascade_nb.protocols.execution import Clock
 
 AT_ONCE: Final = 32  # requests; whoever asks more is told to ask again
 WAITING: Final = 24  # of those; the others are for what is answered at once

@@ -21,7 +21,8 @@ from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.errors import LeaseLostError
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.model.params.question import Question
-from cascade_nb.protocols import Lease, StateBackend
+from cascade_nb.protocols.journal import Lease
+from cascade_nb.protocols.state_backend import StateBackend
 
 
 class InFlight(Protocol):

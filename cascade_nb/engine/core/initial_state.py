@@ -14,7 +14,7 @@ from cascade_nb.engine.core.scheduler import Scheduler
 from cascade_nb.engine.core.task_groups import THREADS, Place, TaskGroups, place_by_name
 from cascade_nb.graph.graph import FREE, Graph, Node
 from cascade_nb.model.lazy.any_task import AnyTask
-from cascade_nb.protocols import Solver
+from cascade_nb.protocols.execution import Solver
 
 
 @dataclass(frozen=True)

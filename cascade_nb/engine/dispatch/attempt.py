@@ -24,7 +24,7 @@ from cascade_nb.engine.files.result_paths import NO_PATHS, PLAIN
 from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.copying.isolation import are_quick_to_copy
 from cascade_nb.model.tasks.present import returned
-from cascade_nb.protocols import Job
+from cascade_nb.protocols.execution import Job
 
 
 def current_attempt() -> Attempt | None:

@@ -19,7 +19,7 @@ from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.timing.attempt_times import AttemptTimes
 from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.copying.elsewhere import Elsewhere
-from cascade_nb.protocols import Executor, Job
+from cascade_nb.protocols.execution import Executor, Job
 
 
 class Started(InFlight, Protocol):

@@ -22,7 +22,7 @@ from cascade_nb.engine.core.driven_run import InFlight
 from cascade_nb.engine.core.priorities import most_urgent
 from cascade_nb.engine.dispatch.attempt import ThreadAttempt
 from cascade_nb.engine.dispatch.dispatched_run import Started
-from cascade_nb.protocols import Executor
+from cascade_nb.protocols.execution import Executor
 
 LOST: Final = 64  # threads that may be replaced at least, while they do not end
 

@@ -20,7 +20,7 @@ from cascade_nb.file_stamps import (
     standing,
 )
 from cascade_nb.graph.graph import Graph
-from cascade_nb.protocols import Known
+from cascade_nb.protocols.state_backend import Known
 from cascade_nb.text import readable
 
 _SHOWN: Final = 60  # characters of a path

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.loops.memory_watch import MemoryWatch
-from cascade_nb.protocols import Clock
+from cascade_nb.protocols.execution import Clock
 
 
 class ConstraintTimer:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.events.bus import MessageBus
-from cascade_nb.protocols import Clock
+from cascade_nb.protocols.execution import Clock
 
 
 class HasTimer(Protocol):

@@ -17,7 +17,7 @@ from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.timing.attempt_times import AttemptTimes
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.graph import Graph
-from cascade_nb.protocols import Executor
+from cascade_nb.protocols.execution import Executor
 
 
 class QueuesView(Protocol):

@@ -18,7 +18,7 @@ from cascade_nb.graph.fingerprint.content import Unkeyed, content_key
 from cascade_nb.graph.fingerprint.provenance import Change, changes
 from cascade_nb.graph.fingerprint.text_diff import OTHER_CONTENT
 from cascade_nb.graph.values.short_repr import short_repr
-from cascade_nb.protocols import StateBackend
+from cascade_nb.protocols.state_backend import StateBackend
 
 _VALUES: Final = 40  # that are looked at, and shown
 _NODES: Final = 6

@@ -26,7 +26,8 @@ from cascade_nb.graph.graph import Graph, NodeKind
 from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import REQUIRED, Param, check_given, checked_params
-from cascade_nb.protocols import Clock, Known, StateBackend
+from cascade_nb.protocols.execution import Clock
+from cascade_nb.protocols.state_backend import Known, StateBackend
 
 
 class Found(NamedTuple):

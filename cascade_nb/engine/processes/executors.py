@@ -15,7 +15,7 @@ from cascade_nb.engine.processes.cluster_places import ClusterPlaces
 from cascade_nb.engine.processes.process_attempt import ProcessAttempt
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.model.lazy.any_task import AnyTask
-from cascade_nb.protocols import Executor
+from cascade_nb.protocols.execution import Executor
 
 
 class MakesExecutors(Protocol):

@@ -24,7 +24,7 @@ from cascade_nb.errors import RunCancelledError
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.arguments.watched import called_elsewhere
-from cascade_nb.protocols import Job
+from cascade_nb.protocols.execution import Job
 
 
 class ProcessAttempt(ThreadAttempt):

@@ -12,7 +12,7 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.words import count_text, left_text, seconds_text, size_text
 from cascade_nb.engine.observing.status import KindStatus, Phase, RunStatus
 from cascade_nb.engine.reporting.history import History
-from cascade_nb.protocols import Clock
+from cascade_nb.protocols.execution import Clock
 
 #: The numbers of a run's status that are told beside what is done, in the order of telling.
 COUNTED: Final = (

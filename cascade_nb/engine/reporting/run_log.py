@@ -41,7 +41,7 @@ from cascade_nb.events.events import (
     TaskSkipped,
 )
 from cascade_nb.graph.graph import Graph
-from cascade_nb.protocols import Clock
+from cascade_nb.protocols.execution import Clock
 from cascade_nb.text import readable
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.tasks.asking import Asking
-from cascade_nb.protocols import Entry, Known, StateBackend
+from cascade_nb.protocols.state_backend import Entry, Known, StateBackend
 
 #: Behind the key of an answer, where it is kept who gave it.
 GIVEN_BY: Final = "#answered"

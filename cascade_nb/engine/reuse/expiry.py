@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from cascade_nb.control.words import ago, seconds_text
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.tasks.asking import Asking
-from cascade_nb.protocols import Known
+from cascade_nb.protocols.state_backend import Known
 
 
 class ExpiryBound(NamedTuple):

@@ -28,7 +28,7 @@ from cascade_nb.model.copying.isolation import come_again, each_its_own
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.model.tasks.asking import Asking
-from cascade_nb.protocols import StateBackend
+from cascade_nb.protocols.state_backend import StateBackend
 
 _A_FEW: Final = 8  # nodes that are looked at where the loop is, which a thread's start takes longer
 _SHORT: Final = 1_024  # characters of a text that is hashed in a moment

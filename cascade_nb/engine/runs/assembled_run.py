@@ -43,7 +43,8 @@ from cascade_nb.graph.graph import Graph
 from cascade_nb.model.copying.elsewhere import Elsewhere
 from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.tasks.body import enter_body
-from cascade_nb.protocols import Lease, StateBackend
+from cascade_nb.protocols.journal import Lease
+from cascade_nb.protocols.state_backend import StateBackend
 
 
 class AssembledRun(RunOnClusters):

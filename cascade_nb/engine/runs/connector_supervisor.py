@@ -32,7 +32,8 @@ from cascade_nb.events.events import (
     Event,
 )
 from cascade_nb.events.sender import TelemetrySender
-from cascade_nb.protocols import Clock, Connector
+from cascade_nb.protocols.connector import Connector
+from cascade_nb.protocols.execution import Clock
 
 PATIENCE: Final = 5.0  # seconds that a run waits for a connection before it begins without
 FLUSH: Final = 2.0  # seconds that an ending run waits for its telemetry to be sent

@@ -34,7 +34,7 @@ from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.params.param import Param
-from cascade_nb.protocols import Lease
+from cascade_nb.protocols.journal import Lease
 
 
 class Prepared(NamedTuple):

@@ -18,7 +18,8 @@ from cascade_nb.events.bus import MessageBus
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
 from cascade_nb.kept import Cleaned, Usage
-from cascade_nb.protocols import RunRecord, StateBackend
+from cascade_nb.protocols.journal import RunRecord
+from cascade_nb.protocols.state_backend import StateBackend
 
 
 class RecordedRuns(abc.ABC):

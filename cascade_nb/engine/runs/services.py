@@ -16,7 +16,9 @@ from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache
 from cascade_nb.engine.runs.connector_supervisor import ConnectorSupervisor
 from cascade_nb.engine.storage.journal_writer import JournalWriter
 from cascade_nb.events.bus import MessageBus
-from cascade_nb.protocols import Clock, Connector, Solver, StateBackend
+from cascade_nb.protocols.connector import Connector
+from cascade_nb.protocols.execution import Clock, Solver
+from cascade_nb.protocols.state_backend import StateBackend
 
 
 class SystemClock:

@@ -15,7 +15,7 @@ from cascade_nb.engine.storage.result_saver import THE_STATE, then_goes_on
 from cascade_nb.errors import StateError
 from cascade_nb.file_stamps import NO_STAMPS
 from cascade_nb.graph.graph import Node
-from cascade_nb.protocols import StateBackend
+from cascade_nb.protocols.state_backend import StateBackend
 
 
 class Expander:

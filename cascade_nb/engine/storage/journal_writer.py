@@ -33,7 +33,8 @@ from cascade_nb.events.events import ConstraintEvent
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.leases import LEASE, renewed_every
 from cascade_nb.model.options.pause_condition import condition_in_words
-from cascade_nb.protocols import Journal, Lease, StateBackend
+from cascade_nb.protocols.journal import Journal, Lease
+from cascade_nb.protocols.state_backend import StateBackend
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import time
 
 from cascade_nb.errors import LeaseHeldError, LeaseLostError
 from cascade_nb.leases import renewed_every
-from cascade_nb.protocols import Journal, Lease
+from cascade_nb.protocols.journal import Journal, Lease
 
 
 class Claims:

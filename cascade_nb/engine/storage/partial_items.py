@@ -24,7 +24,7 @@ from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.lazy.calls import MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 
 _NONE: Final[Mapping[int, str]] = {}
 

@@ -19,7 +19,7 @@ from cascade_nb.graph.code.code_key import carried_code
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.serialization.graph_pickle import pack_graph, unpack_graph
 from cascade_nb.model.lazy.any_task import AnyTask
-from cascade_nb.protocols import Journal, Lease, RunRecord
+from cascade_nb.protocols.journal import Journal, Lease, RunRecord
 
 OnWait = Callable[[LeaseHeldError], object]
 

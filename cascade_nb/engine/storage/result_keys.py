@@ -20,7 +20,7 @@ from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.model.copying.isolation import come_again, each_its_own
-from cascade_nb.protocols import StateBackend
+from cascade_nb.protocols.state_backend import StateBackend
 
 _NONE: Final[Mapping[int, str]] = {}
 

@@ -19,7 +19,7 @@ from cascade_nb.engine.storage.code_watch import CodeWatch
 from cascade_nb.engine.storage.verdict import Verdict
 from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events.thread_warnings import warn
-from cascade_nb.protocols import Entry
+from cascade_nb.protocols.state_backend import Entry
 
 THE_STATE: Final = Holder("program", "the state backend", shown="the state backend")
 """Who pauses a run whose results cannot be kept."""

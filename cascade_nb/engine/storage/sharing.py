@@ -18,7 +18,8 @@ from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.storage.journal_writer import JournalWriter
 from cascade_nb.engine.storage.result_keys import Keys
 from cascade_nb.errors import RunCancelledError, UsageError
-from cascade_nb.protocols import Journal, StateBackend
+from cascade_nb.protocols.journal import Journal
+from cascade_nb.protocols.state_backend import StateBackend
 
 LOOK: Final = 0.2  # seconds between two looks at what another kernel computes
 SHARES: Final = ("no", "wait")

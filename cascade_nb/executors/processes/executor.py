@@ -19,7 +19,7 @@ from cascade_nb.executors.processes.pool import Pool
 from cascade_nb.executors.processes.process import NotBegunError
 from cascade_nb.executors.remote_calls import unpacked_reply, unsendable
 from cascade_nb.forking import forget_after_fork
-from cascade_nb.protocols import Job
+from cascade_nb.protocols.execution import Job
 
 LINGER: Final = 300.0
 START: Final = 60.0

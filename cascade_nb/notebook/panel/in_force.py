@@ -10,7 +10,7 @@ from cascade_nb.control.explanations import what_it_does, whose_words
 from cascade_nb.engine.observing.status import RunStatus
 from cascade_nb.engine.scopes import nodes_under
 from cascade_nb.graph.graph import Graph
-from cascade_nb.protocols import Clock
+from cascade_nb.protocols.execution import Clock
 
 if TYPE_CHECKING:
     from cascade_nb.engine.runs.run import Run

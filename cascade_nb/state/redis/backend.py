@@ -9,7 +9,7 @@ from typing import Any
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import StateError
 from cascade_nb.kept import Cleaned, Usage
-from cascade_nb.protocols import Entry, Known, SaveCallback
+from cascade_nb.protocols.state_backend import Entry, Known, SaveCallback
 from cascade_nb.state.codec.codec import Codec
 from cascade_nb.state.keyring import user_key
 from cascade_nb.state.redis.journal import RedisJournal

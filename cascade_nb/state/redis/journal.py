@@ -17,7 +17,7 @@ from cascade_nb.errors import (
     RefusedBlobWarning,
 )
 from cascade_nb.leases import StaleLeases
-from cascade_nb.protocols import Lease, RunRecord
+from cascade_nb.protocols.journal import Lease, RunRecord
 from cascade_nb.state.codec.codec import Codec
 from cascade_nb.state.redis.keys import RedisKeys
 from cascade_nb.state.redis.link import RedisLink, RedisServer, Script

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import RefusedBlobError
-from cascade_nb.protocols import Known
+from cascade_nb.protocols.state_backend import Known
 from cascade_nb.state.codec.codec import Codec
 from cascade_nb.state.redis.keys import Head, RedisKeys
 from cascade_nb.state.redis.link import RedisServer

@@ -16,7 +16,8 @@ from urllib.parse import quote
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.file_stamps import in_json
 from cascade_nb.forking import forget_after_fork
-from cascade_nb.protocols import Entry, Lease, SaveCallback
+from cascade_nb.protocols.journal import Lease
+from cascade_nb.protocols.state_backend import Entry, SaveCallback
 from cascade_nb.state.codec.codec import Codec
 from cascade_nb.state.redis.keys import Head, RedisKeys
 from cascade_nb.state.redis.link import RedisLink, RedisServer

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, StateError, UsageError
 from cascade_nb.kept import Cleaned, Usage
-from cascade_nb.protocols import Entry, Known, SaveCallback
+from cascade_nb.protocols.state_backend import Entry, Known, SaveCallback
 from cascade_nb.state.refused_results import RefusedResults
 from cascade_nb.state.row_checks import known_of
 from cascade_nb.state.sqlite.file import DatabaseSession, SqliteFile

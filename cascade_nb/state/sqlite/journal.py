@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning
 from cascade_nb.leases import StaleLeases
-from cascade_nb.protocols import Lease, RunRecord
+from cascade_nb.protocols.journal import Lease, RunRecord
 from cascade_nb.state.row_checks import lines_of, record_of
 from cascade_nb.state.sqlite.file import DatabaseSession
 from cascade_nb.state.sqlite.leases import check_lease, claim_lease, free_lease

@@ -10,7 +10,7 @@ from typing import Final
 
 from cascade_nb.errors import LeaseHeldError, LeaseLostError
 from cascade_nb.leases import StaleLeases
-from cascade_nb.protocols import Lease
+from cascade_nb.protocols.journal import Lease
 from cascade_nb.state.row_checks import is_moment, is_whole
 
 AGAIN: Final = 15.0  # seconds for which a lease that was taken again stands until it is renewed

@@ -13,7 +13,8 @@ from cascade_nb.errors import CodecError, RoomWarning, StateError
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.file_stamps import in_json
 from cascade_nb.forking import forget_after_fork
-from cascade_nb.protocols import Entry, Lease, SaveCallback
+from cascade_nb.protocols.journal import Lease
+from cascade_nb.protocols.state_backend import Entry, SaveCallback
 from cascade_nb.state.sqlite.file import DatabaseSession
 from cascade_nb.state.sqlite.leases import loss_of
 from cascade_nb.state.sqlite.room import clean
