@@ -8,9 +8,9 @@ import threading
 from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.connectors.urls import connector_from
 from cascade_nb.engine.core.priorities import NativeSolver
-from cascade_nb.engine.engine import Engine, use_defaults
+from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.processes.executors import Executors
-from cascade_nb.engine.runs.services import Adapters, SystemClock
+from cascade_nb.engine.runs.services import Adapters, use_defaults, SystemClock
 from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.executors.resolve import Kinds

@@ -29,7 +29,7 @@ from cascade_nb.engine.runs.loop_binding import LoopBinding
 from cascade_nb.engine.runs.recorded_runs import RecordedRuns
 from cascade_nb.engine.runs.request import RunRequest, new_run_id
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.engine.runs.services import Adapters, RunServices
+from cascade_nb.engine.runs.services import RunServices, adapters_for
 from cascade_nb.engine.storage.sharing import checked_share
 from cascade_nb.errors import BlockingError, RunCancelledError
 from cascade_nb.events.bus import MessageBus
@@ -45,14 +45,6 @@ from cascade_nb.protocols.execution import Clock, Executor, Solver
 from cascade_nb.protocols.state_backend import StateBackend
 
 GRACE = 3.0
-
-_fill_in: Callable[..., Adapters]
-
-
-def use_defaults(fill_in: Callable[..., Adapters]) -> None:
-    """Say what an engine is made of where its user does not; `defaults` does, once."""
-    global _fill_in  # noqa: PLW0603 - said once, by `defaults`
-    _fill_in = fill_in
 
 
 class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
@@ -128,7 +120,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
     ) -> None:
         Planner.__init__(self)
         HearsOfEdits.__init__(self)
-        self.adapters = adapters = _fill_in(solver, executor, bus, connector, state_backend, clock)
+        given = solver, executor, bus, connector, state_backend, clock
+        self.adapters = adapters = adapters_for(*given)
         self.executors = adapters.executors
         self.bus = adapters.bus
         self.clock = adapters.clock

@@ -49,6 +49,20 @@ class Adapters:
     clock: Clock
 
 
+_fill_in: Callable[..., Adapters]
+
+
+def use_defaults(fill_in: Callable[..., Adapters]) -> None:
+    """Say what an engine is made of where its user does not; `defaults` does, once."""
+    global _fill_in  # noqa: PLW0603 - said once, by `defaults`
+    _fill_in = fill_in
+
+
+def adapters_for(*given: Any) -> Adapters:
+    """What an engine is made of, given what its user says of each part: None for the default."""
+    return _fill_in(*given)
+
+
 @dataclasses.dataclass(frozen=True)
 class RunServices(LoopServices):
     """What a run at work reaches for.
