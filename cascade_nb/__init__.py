@@ -13,20 +13,10 @@ from cascade_nb.engine.dispatch.checkpoint import checkpoint, track
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.partial_value import Missing
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.everywhere import (
-    answer,
-    ask_again,
-    breaker,
-    guard,
-    limit,
-    pause,
-    rate,
-    resume,
-    status,
-)
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.value_lookup import use_look_up
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.resources import inject, resource
@@ -35,16 +25,12 @@ from cascade_nb.model.tasks.asking import ask, recv
 from cascade_nb.model.tasks.decorator import task
 from cascade_nb.model.tasks.grid import Grid, grid
 from cascade_nb.notices.notifier import notify
-from cascade_nb.shortcuts import (
-    attach,
-    clean,
-    plan,
-    run,
-    runs,
-    start,
-    use_state,
-    visualize,
-)
+from cascade_nb.shortcuts.answering import answer, ask_again
+from cascade_nb.shortcuts.everywhere import breaker, guard, limit, pause, rate, resume, status
+from cascade_nb.shortcuts.looking_ahead import plan, visualize
+from cascade_nb.shortcuts.running import attach, run, start
+from cascade_nb.shortcuts.values import value_of
+from cascade_nb.shortcuts.what_is_kept import clean, runs, use_state
 
 if TYPE_CHECKING:
     from cascade_nb.notebook.shell import Shell
@@ -95,6 +81,7 @@ __all__ = [
     "visualize",
 ]
 
+use_look_up(value_of)
 open_for_runs()
 answer_over_brokers()
 

@@ -10,7 +10,7 @@ from cascade_nb.connectors.urls import connector_from
 from cascade_nb.engine.core.priorities import NativeSolver
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.processes.executors import Executors
-from cascade_nb.engine.runs.services import Adapters, use_defaults, SystemClock
+from cascade_nb.engine.runs.services import Adapters, SystemClock, use_defaults
 from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.executors.resolve import Kinds

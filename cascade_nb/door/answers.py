@@ -42,7 +42,8 @@ from cascade_nb.errors import (
     UsageError,
 )
 from cascade_nb.events.events import ConstraintRejected
-from cascade_nb.everywhere import answer_among, breaker, guard, limit, pause, rate, resume
+from cascade_nb.shortcuts.answering import answer_among
+from cascade_nb.shortcuts.everywhere import breaker, guard, limit, pause, rate, resume
 
 BY: Final = "you in a terminal"
 PATIENCE: Final = 2.0  # seconds that the answer to `cancel` waits for it to take effect

@@ -41,7 +41,7 @@ from cascade_nb.notebook.shell import Shell, is_captured, remark
 from cascade_nb.notebook.startables import NamedNodes
 from cascade_nb.notebook.tracebacks import show_errors_cut
 from cascade_nb.notebook.workspace.outside_changes import OutsideChanges
-from cascade_nb.shortcuts import tell_of_reuse
+from cascade_nb.shortcuts.running import tell_of_reuse
 
 Undo = Callable[[], object]
 

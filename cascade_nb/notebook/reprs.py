@@ -17,7 +17,7 @@ from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import running_cell, say
-from cascade_nb.shortcuts import find_soon
+from cascade_nb.shortcuts.values import find_soon
 from cascade_nb.text import carryable, coloured
 
 

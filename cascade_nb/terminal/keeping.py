@@ -12,7 +12,7 @@ from cascade_nb.defaults import STATE_VARIABLE, default_engine
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.tables import kept_in_words, runs_in_words
 from cascade_nb.model.options.caching import checked_older
-from cascade_nb.shortcuts import clean, use_state
+from cascade_nb.shortcuts.what_is_kept import clean, use_state
 from cascade_nb.terminal.output import DONE, say, say_json
 
 

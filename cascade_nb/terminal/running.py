@@ -29,7 +29,7 @@ from cascade_nb.grammar.arguments import HelpAskedError
 from cascade_nb.grammar.values import priority_of
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.values.short_repr import short_repr
-from cascade_nb.shortcuts import use_state
+from cascade_nb.shortcuts.what_is_kept import use_state
 from cascade_nb.terminal.output import (
     CANCELLED,
     DONE,

@@ -201,10 +201,10 @@ def test_two_tabs_a_hundred_clicks_ten_runs_and_a_closed_tab(
         # Nine times its run goes on already, and is shown again with the question what to do.
         ten = LabPanel(notebook, RUN)
         ten.wait_for_phase("running")
-        going = "print(sum(1 for r in cs.shortcuts.default_engine().runs if r is not second))"
+        going = "print(sum(1 for r in cs.defaults.default_engine().runs if r is not second))"
         notebook.wait_until(lambda: notebook.ask_kernel(going) == "1\n", "there are several")
         expect(notebook.page.locator(".cascade-panel")).to_have_count(1)
-        stop = "for r in list(cs.shortcuts.default_engine().runs): r.cancel()"
+        stop = "for r in list(cs.defaults.default_engine().runs): r.cancel()"
         assert notebook.ask_kernel(stop) == ""
         ten.wait_for_phase("cancelled")
         nothing_goes_on(notebook)
@@ -213,7 +213,7 @@ def test_two_tabs_a_hundred_clicks_ten_runs_and_a_closed_tab(
 
 def nothing_goes_on(notebook: LabNotebook) -> None:
     """Until no run is left: one that is over is told of before it is put away."""
-    left = "print(len(cs.shortcuts.default_engine().runs))"
+    left = "print(len(cs.defaults.default_engine().runs))"
     notebook.wait_until(lambda: notebook.ask_kernel(left) == "0\n", "a run does not end")
 
 

@@ -14,7 +14,7 @@ import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.engine.reporting import wait_messages
 from cascade_nb.errors import RunCancelledError, StateError
-from cascade_nb.shortcuts import use_state
+from cascade_nb.shortcuts.what_is_kept import use_state
 from tests.engine.tools import PATIENCE, until
 
 

@@ -24,7 +24,7 @@ async def raises(): raise KeyboardInterrupt
 from pathlib import Path
 from cascade_nb.events import TaskExecutionStarted
 waits, started, loop = Path({waits!r}), asyncio.Event(), asyncio.get_running_loop()
-cs.shortcuts.default_engine().bus.subscribe(
+cs.defaults.default_engine().bus.subscribe(
     lambda _: loop.call_soon_threadsafe(started.set), TaskExecutionStarted
 )
 async def write():
@@ -45,7 +45,7 @@ WAITS = {
 }
 
 QUIET = """
-while cs.shortcuts.default_engine().runs: await asyncio.sleep(.01)
+while cs.defaults.default_engine().runs: await asyncio.sleep(.01)
 gc.collect(); await asyncio.sleep(.3); gc.collect()
 """
 
@@ -83,14 +83,15 @@ import cascade_nb as cs
 from cascade_nb.engine import engine as engines
 from cascade_nb.engine.runs import loop_binding, nested_wait, run as runs
 from cascade_nb.notebook.magics import launching, panels
-from cascade_nb import shortcuts
+from cascade_nb.defaults import default_engine
+from cascade_nb.shortcuts import running
 
 @cs.task
 def slow(n):
     for _ in range(n): cs.checkpoint(); time.sleep(.01)
 
 lines = {module.__file__ for module in (
-    engines, loop_binding, nested_wait, runs, launching, panels, shortcuts)}
+    engines, loop_binding, nested_wait, runs, launching, panels, running)}
 #: Where a run begins, and where its wait does, which sees to interrupts.
 begins = {launching.present.__code__, nested_wait.run_and_wait.__code__}
 waits = {runs.Run._wait.__code__, nested_wait._awaited.__code__}
@@ -129,7 +130,7 @@ def tried(ask, at=None):
     return tracer.seen
 
 async def ended():
-    engine = shortcuts.default_engine()
+    engine = default_engine()
     until = time.monotonic() + 60
     while engine.runs and time.monotonic() < until: await asyncio.sleep(.002)
     return not engine.runs
@@ -143,7 +144,7 @@ def test_an_interrupt_at_any_line_between_the_start_of_a_run_and_its_wait_ends_t
     with RealKernel.start(NEWEST) as kernel:
         kernel.check(AT_EVERY_LINE)
         kernel.check("%%cascade --quiet\nnamed = slow(100_000)")
-        kernel.check("engine = shortcuts.default_engine()")
+        kernel.check("engine = default_engine()")
         for ask in ASKS:
             kernel.check(f"def ask(): {ask}")
             for _ in "12":  # the first time there are lines that never come again

@@ -12,7 +12,7 @@ from tests.support.kernels import LABELS, Execution, RealKernel
 
 CELL = """%%cascade --quiet
 import asyncio, threading
-from cascade_nb.everywhere import live_runs
+from cascade_nb.shortcuts.answering import live_runs
 go = threading.Event()
 def wait(i):
     go.wait()

@@ -15,7 +15,7 @@ import pytest
 
 from cascade_nb.errors import CascadeError
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.shortcuts import run
+from cascade_nb.shortcuts.running import run
 from tests.notebook.conftest import Notebook
 from tests.notebook.teaching import NOTEBOOKS
 

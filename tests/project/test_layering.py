@@ -27,10 +27,7 @@ LAYERS = (
     ("engine",),
     ("executors", "state", "connectors", "view"),
     ("defaults", "plan_view"),
-    (
-        "shortcuts",
-        "everywhere",
-    ),
+    ("shortcuts",),
     ("door", "notices", "otel"),
     ("agents", "notebook", "testing"),
     ("terminal",),

@@ -1,4 +1,4 @@
-"""Finds the result that stands for a lazy value, by a function that `shortcuts` registers."""
+"""Finds the result that stands for a lazy value, by a function that the package registers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _look_up: Callable[[Any], Any] = _nowhere
 
 
 def use_look_up(look_up: Callable[[Any], Any]) -> None:
-    """Say how it is found; `shortcuts` does, once."""
-    global _look_up  # noqa: PLW0603 - said once, by `shortcuts`
+    """Say how it is found; `cascade_nb` itself does, once."""
+    global _look_up  # noqa: PLW0603 - said once, by `cascade_nb` itself
     _look_up = look_up
 
 

@@ -26,7 +26,6 @@ from cascade_nb.door.known_runs import looking_at_edits
 from cascade_nb.engine.inspection.hold_effects import HoldEffect, hold_effect
 from cascade_nb.engine.reporting.report import outermost, times_lines
 from cascade_nb.errors import UsageError, nearest
-from cascade_nb.everywhere import breaker, guard, limit, pause, rate, resume
 from cascade_nb.executors.resolve import NAMES
 from cascade_nb.grammar.values import guard_of, limit_of, parameter_texts, priority_of, scope_and
 from cascade_nb.graph.build import build_graph
@@ -41,7 +40,8 @@ from cascade_nb.notebook.panel.saved import summary
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
 from cascade_nb.plan_view import ShownPlan
-from cascade_nb.shortcuts import plan
+from cascade_nb.shortcuts.everywhere import breaker, guard, limit, pause, rate, resume
+from cascade_nb.shortcuts.looking_ahead import plan
 
 
 def draw(session: Session, given: Namespace, _awaited: bool) -> None:

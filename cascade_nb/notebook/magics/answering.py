@@ -7,11 +7,11 @@ from typing import Any
 
 from cascade_nb.engine.asking.questions import answer_words
 from cascade_nb.errors import UsageError
-from cascade_nb.everywhere import answer
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.notebook.panel.drawing import on_a_loop_of_its_own
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
+from cascade_nb.shortcuts.answering import answer
 
 
 def answer_question(session: Session, given: Namespace, awaited: bool) -> Any:

@@ -17,13 +17,13 @@ from cascade_nb.control.constraint import TYPES
 from cascade_nb.control.holders import the_user
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import CascadeError, UsageError
-from cascade_nb.everywhere import pause, resume
 from cascade_nb.notebook.kernel.shims import ClickDelivery, LaunchingCell
 from cascade_nb.notebook.overview.comparing import compared
 from cascade_nb.notebook.overview.facts import Json, OverviewFacts, comparison_facts, news_since
 from cascade_nb.notebook.overview.in_words import HEAD
 from cascade_nb.notebook.overview.widget import RunsWidget
 from cascade_nb.notebook.session import Session
+from cascade_nb.shortcuts.everywhere import pause, resume
 
 #: Seconds between two looks while something goes on, and while nothing does.
 OFTEN: Final = 0.5

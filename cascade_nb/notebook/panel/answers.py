@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cascade_nb.control.holders import the_user
 from cascade_nb.engine.observing.status import RunStatus
-from cascade_nb.everywhere import answer_among, live_runs
+from cascade_nb.shortcuts.answering import answer_among, live_runs
 
 if TYPE_CHECKING:
     from cascade_nb.engine.runs.run import Run

@@ -1,38 +1,23 @@
-"""The functions of `cascade_nb` itself, such as `run` and `plan`, on one engine for the process."""
+"""Runs a target on the engine of the process: `cs.run`, `cs.start`, `cs.attach`."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import Any, TypeVar, overload
 
-from cascade_nb.advice import advised_value
-from cascade_nb.concurrency.own_loop import StillWorkingError, on_own_loop
+from cascade_nb.concurrency.own_loop import on_own_loop
 from cascade_nb.concurrency.process_protocols import Submits
-from cascade_nb.defaults import default_engine, state_of
-from cascade_nb.engine.engine import Engine
+from cascade_nb.defaults import default_engine
 from cascade_nb.engine.observing.status import NodeState
-from cascade_nb.engine.planning.planner import Found
 from cascade_nb.engine.reporting.wait_messages import tell_of_lease
 from cascade_nb.engine.runs.nested_wait import run_and_wait
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
-from cascade_nb.kept import Cleaned
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
-from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.model.lazy.value_lookup import use_look_up
-from cascade_nb.model.options.caching import checked_older
 from cascade_nb.model.tasks.present import is_present
-from cascade_nb.protocols.journal import RunRecord
-from cascade_nb.protocols.state_backend import StateBackend
-
-if TYPE_CHECKING:
-    from cascade_nb.plan_view import ShownPlan
-    from cascade_nb.view.visual import Visual
 
 T = TypeVar("T")
-PATIENCE: Final = 5.0  # seconds that a name at the end of a cell may hold up the kernel
 
 
 def start(
@@ -195,59 +180,6 @@ def _did_nothing(run: Run) -> bool:
     return all(states.get(index) is NodeState.REUSED for index in run.graph.targets)
 
 
-def plan(target: Any, *, params: Mapping[str, Any] | None = None, on: Any = None) -> ShownPlan:
-    """What a run of `target` would do, node by node, and why; nothing runs. It displays itself as a
-    table in a notebook.
-
-    Args:
-        target: what a call of a task gives, or a container of such.
-        params: values of parameters by name.
-        on: where sync tasks run, as for `run`; nothing is started there, and no cluster is asked.
-
-    Returns:
-        The plan, which prints as text.
-
-    Raises:
-        GraphError, ParamError: as `Engine.start`.
-
-    Example:
-        >>> print(cs.plan(report))  # doctest: +ELLIPSIS
-        report: ...
-    """
-    from cascade_nb.plan_view import ShownPlan  # noqa: PLC0415 - it shows itself, with the view's help
-
-    return ShownPlan.of(on_own_loop(default_engine().plan(target, params=params, on=on)))
-
-
-def find_soon(engine: Engine, lazy: Lazy) -> Found:
-    """What `Engine.find` gives, for a cell that is not to be held up for long.
-
-    Raises:
-        StateError: where results are kept cannot be read, or does not answer.
-    """
-    try:
-        return on_own_loop(engine.find(lazy), PATIENCE)
-    except StillWorkingError as late:
-        raise StateError(f"where results are kept did not answer within {PATIENCE:g} s") from late
-
-
-def value_of(lazy: Lazy) -> Any:
-    """What `Lazy.value` gives.
-
-    Raises:
-        LazyValueError: no result stands.
-        StateError: where results are kept cannot be read, or does not answer.
-    """
-    engine = default_engine()
-    found = find_soon(engine, lazy)
-    if found.there:
-        return found.value
-    bound = None if engine.bindings is None else engine.bindings.name_of(lazy)
-    name = bound or lazy.options.name or lazy.label
-    what = advised_value(bound, found.lasting, found.comes)
-    raise LazyValueError(f"no value of {name} stands: {found.words}; {what}")
-
-
 def attach(run: str | None = None, *, log: str | None = None) -> Run:
     """Go on with a run whose kernel is gone: nothing that was completed runs again.
 
@@ -270,82 +202,3 @@ def attach(run: str | None = None, *, log: str | None = None) -> Run:
     engine = default_engine()
     graph, orders, run_id = on_own_loop(engine.take_up(run, log=log, on_wait=tell_of_lease))
     return engine.begin(graph, orders, run_id)
-
-
-def runs() -> list[RunRecord]:
-    """The runs that are written down where results are kept, latest first; see `Engine.recorded`.
-
-    Returns:
-        A record of each: its id, title and owner, when it began, and how it ended.
-
-    Raises:
-        UsageError, StateError: as `Engine.recorded`.
-
-    Example:
-        >>> cs.use_state("sqlite:///results.db")
-        >>> value = cs.run(report)
-        >>> [run.status for run in cs.runs()]
-        ['succeeded']
-    """
-    return on_own_loop(default_engine().recorded())
-
-
-def use_state(place: StateBackend | str) -> None:
-    """Keep results in `place` from now on; see `Engine.use_state`.
-
-    Args:
-        place: "memory:", "sqlite:///results.db", "redis://localhost:6379/0", or a state backend.
-
-    Raises:
-        UsageError, StateError: as `Engine.use_state`, or the URL cannot be read.
-
-    Example:
-        >>> cs.use_state("memory:")  # or "sqlite:///results.db", before running
-    """
-    on_own_loop(default_engine().use_state(state_of(place)))
-
-
-def clean(older: str | float | None = None) -> Cleaned:
-    """Remove kept results that have expired or are over the limit of the place where they lie.
-
-    Args:
-        older: a length of time, as "30d" or in seconds: results that nobody made or read for so
-            long go too, and what is written down of runs that ended before. 0 removes all.
-
-    Returns:
-        How many results were removed, and how many bytes they had.
-
-    Raises:
-        UsageError: nobody can read the length of time.
-        StateError: the place cannot be reached or written.
-
-    Example:
-        >>> value = cs.run(report)
-        >>> cs.clean(0).results  # all of them; cs.clean("30d") those that nobody used for so long
-        1
-    """
-    return on_own_loop(default_engine().clean(checked_older(older)))
-
-
-def visualize(target: Any) -> Visual:
-    """A picture of what `target` needs, which displays itself in a notebook; nothing runs.
-
-    Args:
-        target: what a call of a task gives, or a container of such.
-
-    Returns:
-        The picture: `.save("flow.svg")` writes it to a file, and it prints as text.
-
-    Raises:
-        GraphError: there is nothing to show, or it needs itself.
-
-    Example:
-        >>> print(cs.visualize(report))  # doctest: +ELLIPSIS
-        report: 3 nodes...
-    """
-    from cascade_nb.view.visual import Visual  # noqa: PLC0415 - most scripts draw nothing
-
-    return Visual(default_engine().graph_of(target))
-
-
-use_look_up(value_of)
