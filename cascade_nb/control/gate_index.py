@@ -102,6 +102,16 @@ class GateIndex:
         """The pause over the node of `ticket`, which may run or wait. Call under `lock`."""
         return next((g for g in self._gates_of(ticket) if isinstance(g, PauseGate)), None)
 
+    def pause_of(self, subject: Subject) -> Gate | None:
+        """The pause over all nodes of `subject`, on none of them by name. Call under `lock`."""
+        if subject.version != self.version:
+            self._look_up(subject)
+        return next((gate for gate in subject.gates if isinstance(gate, PauseGate)), None)
+
+    def pauses_by_name(self) -> list[PauseGate]:
+        """The pauses on nodes by name. Call under `lock`."""
+        return [gate for gate in self._node_gates if isinstance(gate, PauseGate)]
+
     def holds_itself(self, run_id: str) -> bool:
         """Whether a run is held for a moment by what runs it, and goes on by itself."""
         return (Scope("run", run_id), HOLD, A_PERSON) in self._gates

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from cascade_nb.concurrency.raised import is_raised_as
@@ -258,8 +259,12 @@ class RunCore(RunState):
         self.changes.ready += indexes
 
     def gates_changed(self) -> None:
-        """What waits at a gate may be held by another now."""
+        """What waits at a gate may be held by another now, and what is in line by a pause."""
         self.state_changes += self.parked
+        state, own = self.scheduler.state, self.own
+        ready = islice(enumerate(state), own) if READY in state else ()
+        self.state_changes += [index for index, now in ready if now == READY]
+        self.state_changes += [i for i in self.grown if i < own and state[i] < DONE]
 
     def moved(self, index: int) -> None:
         """Something is to be seen of a node whose state is the same."""

@@ -9,6 +9,7 @@ from cascade_nb.control.explanations import stopper
 from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.observing.answers import why_of
+from cascade_nb.engine.observing.line_pauses import pause_in_line
 from cascade_nb.engine.observing.readings import Readings
 from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import NodeState
@@ -67,7 +68,9 @@ def pause_of(view: RunView, index: int) -> str:
             constraint = None if gate is None else gate.constraint
             if constraint is not None and constraint.type == "pause":
                 return str(constraint.scope)
-    return ""
+    paused = pause_in_line(view, index)
+    constraint = None if paused is None else paused.constraint
+    return str(constraint.scope) if constraint is not None and constraint.type == "pause" else ""
 
 
 def _before(view: RunView, index: int, state_of: Callable[[int], NodeState]) -> int | None:

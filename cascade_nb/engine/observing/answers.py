@@ -15,9 +15,10 @@ from cascade_nb.control.words import count_text, seconds_text
 from cascade_nb.engine.asking.question_status import question_of
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, READY, RUNNING, State
+from cascade_nb.engine.observing.kind_status import suspended_of
+from cascade_nb.engine.observing.line_pauses import pause_in_line, stopper_of, waits_for_a_worker
 from cascade_nb.engine.observing.retries import nested_in, retries_of, retry_of
 from cascade_nb.engine.observing.run_view import RunView
-from cascade_nb.engine.observing.state_counts import suspended_of, waits_for_a_worker
 from cascade_nb.engine.observing.status import SHOWN, NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import Graph, Node, NodeKind
@@ -189,7 +190,8 @@ def _why_item(view: RunView, name: str, node: Node, place: str) -> list[str]:
         told = given.told(view.services.clock.wall())
     elif index in core.retry_at:
         told = f"waits: {retry_of(view, index).words}"
-    elif (ticket := core.parked.get(index)) and (gate := stopper(view.services.manager, ticket)):
+    elif (gate := stopper_of(view, index)) is not None:
+        ticket = core.parked.get(index)
         told = f"is {gate.word}: {explain(gate, view.services.clock.now(), ticket)}"
     elif state == CANCELLED:
         told = (end_of(view, index) or ["was cancelled"])[0]
@@ -231,7 +233,8 @@ def _inputs(view: RunView, expansion: Expansion, number: int) -> list[str]:
 
 def _stopped(view: RunView, index: int) -> list[str]:
     """What holds a node, its items or what continues it, or lets them queue, each once; of what is
-    held at a breakpoint one is spoken of, and the others are counted.
+    held at a breakpoint one is spoken of, and the others are counted. What waits in line is spoken
+    of where nothing else is.
     """
     texts: dict[str, None] = {}
     at: dict[Gate, str] = {}
@@ -250,6 +253,8 @@ def _stopped(view: RunView, index: int) -> list[str]:
         texts[text] = None
         if isinstance(gate, BreakpointGate):
             at[gate] = text
+    if not texts and (paused := pause_in_line(view, index)) is not None:
+        return [f"is {paused.word}: {explain(paused, now)}"]
     rest = {text: f"; so are {more[text]:,} more of its items" for text in more}
     return [text + rest.get(text, "") for text in texts]
 

@@ -14,15 +14,11 @@ from cascade_nb.engine.asking.question_status import QuestionStatus, questions_i
 from cascade_nb.engine.core.driven_run import NestedRun
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.observing.answers import dashboards_of, idle_for, item_of, node_named, why_of
+from cascade_nb.engine.observing.kind_status import kind_status, suspended_of, through_pauses
 from cascade_nb.engine.observing.partial_value import Missing, partial_of
 from cascade_nb.engine.observing.retries import nested_in, retries_of
 from cascade_nb.engine.observing.run_view import ObservedRun, RunView
-from cascade_nb.engine.observing.state_counts import (
-    StateCounts,
-    kind_status,
-    suspended_of,
-    through_pauses,
-)
+from cascade_nb.engine.observing.state_counts import StateCounts
 from cascade_nb.engine.observing.status import (
     FailureLine,
     HeadlineFacts,
@@ -347,4 +343,5 @@ class RunObserver:
         for ticket in view.core.parked.values():
             if (gate := stopper(self._manager, ticket)) is not None:
                 return explain(gate, self._manager.clock.now(), ticket)
-        return idle_for(view)
+        gate = None if self._state_counts is None else self._state_counts.holding()
+        return idle_for(view) if gate is None else explain(gate, self._manager.clock.now())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-from cascade_nb.control.gates import Ticket
+from cascade_nb.control.gates import Ticket, TicketOwner
 from cascade_nb.engine.asking.questions import Questions
 from cascade_nb.engine.core.driven_run import InFlight, NestedRun
 from cascade_nb.engine.core.run_core import RunCore
@@ -128,6 +128,14 @@ class RunView(Protocol):
     @property
     def sharing(self) -> SharingView | None:
         """What other kernels compute for it, where it shares its work."""
+
+    @property
+    def admission(self) -> TicketOwner:
+        """Whose its tickets are."""
+
+    @property
+    def within(self) -> Collection[Ticket]:
+        """The tickets of the tasks in whose bodies it was started."""
 
     @property
     def in_flight(self) -> Mapping[Ticket, InFlight]:

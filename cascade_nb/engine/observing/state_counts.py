@@ -10,16 +10,14 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from cascade_nb.control.constraint import Constraint, Scope
-from cascade_nb.control.explanations import stopper, whose_words
+from cascade_nb.control.explanations import stopper
 from cascade_nb.control.gates import Gate
-from cascade_nb.control.holders import YOU
-from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE, READY, RUNNING, State
-from cascade_nb.engine.core.task_groups import NO_WORKERS, Spent, TaskGroup
+from cascade_nb.engine.core.task_groups import TaskGroup
+from cascade_nb.engine.observing.line_pauses import LinePauses, waits_for_a_worker
 from cascade_nb.engine.observing.run_view import RunView
-from cascade_nb.engine.observing.status import SHOWN, KindStatus, NodeState
+from cascade_nb.engine.observing.status import SHOWN, NodeState
 
 _STATES: Final = tuple(NodeState)
 _NUMBER: Final = {state: number for number, state in enumerate(_STATES)}
@@ -121,31 +119,74 @@ class StateCounts:
                 counts[new] += 1
 
     def kinds(self) -> dict[str, Counter[NodeState]]:
-        """By task name."""
+        """By task name. What is in line below a pause is held."""
         found: dict[str, Counter[NodeState]] = {}
+        pauses = LinePauses(self._view)
+        held: Counter[TaskGroup] = Counter()
+        for index in pauses.on_nodes:
+            if queued := self._queued(index):
+                held[self._kind_at(index)] += queued
         for kind, counts in self._counts.items():
-            found.setdefault(kind.name, Counter()).update(_named(counts))
+            of_task = found.setdefault(kind.name, Counter())
+            of_task.update(_named(counts))
+            queued = counts[_QUEUED] if pauses.on_kind(kind) else held[kind]
+            of_task[NodeState.QUEUED] -= queued
+            of_task[NodeState.HELD] += queued
         return found
 
     def items(self, index: int) -> Counter[NodeState] | None:
         """Of the items of a mapped node, once it has grown them."""
-        items = self._items.get(index)
-        return None if items is None else Counter(_named(items))
+        return self._items_of(index, LinePauses(self._view)) if index in self._items else None
 
     def states(self, indexes: Iterable[int]) -> dict[int, NodeState]:
         """How these nodes of the graph stand."""
         self.catch_up()
-        seen, items = self._seen, self._items
-        if not items:
-            return {index: _STATES[seen[index]] for index in indexes}
-        return {i: self.state(i) if i in items else _STATES[seen[i]] for i in indexes}
+        seen, items, pauses = self._seen, self._items, LinePauses(self._view)
+        found: dict[int, NodeState] = {}
+        for index in indexes:
+            if index in items:
+                found[index] = self._state(index, pauses)
+            elif seen[index] == _QUEUED and pauses.over(index):
+                found[index] = NodeState.HELD
+            else:
+                found[index] = _STATES[seen[index]]
+        return found
 
     def state(self, index: int) -> NodeState:
         """How one node stands."""
+        return self._state(index, LinePauses(self._view))
+
+    def holding(self) -> Gate | None:
+        """A pause below which something is in line."""
+        pauses = LinePauses(self._view)
+        queued = (kind for kind, counts in self._counts.items() if counts[_QUEUED])
+        over = (gate for kind in queued if (gate := pauses.on_kind(kind)) is not None)
+        named = (gate for index, gate in pauses.on_nodes.items() if self._queued(index))
+        return next(over, None) or next(named, None)
+
+    def _state(self, index: int, pauses: LinePauses) -> NodeState:
+        if index in self._items and self._view.core.scheduler.state[index] < DONE:
+            items = self._items_of(index, pauses)
+            return next(state for state in MOST_URGENT_FIRST if items[state])
+        number = _number(self._view, index)
+        return NodeState.HELD if number == _QUEUED and pauses.over(index) else _STATES[number]
+
+    def _items_of(self, index: int, pauses: LinePauses) -> Counter[NodeState]:
+        items = Counter(_named(self._items[index]))
+        # All of them are in line, or at the same limit: one tells of all.
+        if items[NodeState.QUEUED] and pauses.over(self._view.core.grown[index].first):
+            items[NodeState.HELD] += items.pop(NodeState.QUEUED)
+        return items
+
+    def _kind_at(self, index: int) -> TaskGroup:
+        """As what a node is counted: as its items, where it has grown them."""
+        of = self._view.core.kinds.of
+        return of[self._view.core.grown[index].first if index in self._items else index]
+
+    def _queued(self, index: int) -> int:
+        """How many a node stands for are in line: itself, or its items."""
         items = self._items.get(index)
-        if items is not None and self._view.core.scheduler.state[index] < DONE:
-            return _STATES[next(number for number in _ORDER if items[number])]
-        return _STATES[_number(self._view, index)]
+        return int(self._seen[index] == _QUEUED) if items is None else items[_QUEUED]
 
     def _count_plain(self) -> bool:
         """Count all nodes and items at once, for whoever looks for the first time when much has
@@ -208,7 +249,9 @@ class StateCounts:
 
 def state_of_place(view: RunView, index: int) -> NodeState:
     """How a node or an item stands, of a mapped node itself; under the engine's lock."""
-    return _STATES[_number(view, index)]
+    number = _number(view, index)
+    held = number == _QUEUED and LinePauses(view).over(index)
+    return NodeState.HELD if held else _STATES[number]
 
 
 def _number(view: RunView, index: int) -> int:
@@ -235,17 +278,6 @@ def _stopper(view: RunView, index: int) -> Gate | None:
     return stopper(view.services.manager, view.core.parked[index])
 
 
-def waits_for_a_worker(view: RunView, index: int) -> bool:
-    """Whether a node could start, but for a worker: nothing else keeps it, and it is queued."""
-    return (
-        view.core.scheduler.state[index] == READY
-        and view.core.kinds.of[index].queue not in NO_WORKERS
-        and index not in view.core.retry_at
-        and index not in view.core.questions
-        and index not in view.core.parked
-    )
-
-
 def _waiting(count: int) -> list[int]:
     counts = [0] * len(_STATES)
     counts[_WAITING] = count
@@ -254,69 +286,3 @@ def _waiting(count: int) -> list[int]:
 
 def _named(counts: list[int]) -> dict[NodeState, int]:
     return dict(zip(_STATES, counts, strict=True))
-
-
-def kind_status(
-    manager: ConstraintManager, name: str, counts: Counter[NodeState], spent: Spent | None
-) -> KindStatus:
-    """All nodes of one task taken together.
-
-    Args:
-        manager: knows its pause and its limit.
-        name: of the task.
-        counts: how many of them stand how.
-        spent: what they took so far.
-    """
-    scope = Scope("task", name)
-    pauses, limits = manager.standing(scope), manager.standing(scope, "concurrency")
-    ours = [*pauses, *limits]
-    spent = spent or Spent()
-    return KindStatus(
-        name=name,
-        total=sum(counts.values()),
-        done=counts[NodeState.DONE] + counts[NodeState.REUSED],
-        running=counts[NodeState.RUNNING],
-        queued=counts[NodeState.QUEUED],
-        held=counts[NodeState.HELD],
-        asking=counts[NodeState.ASKING],
-        waiting=counts[NodeState.WAITING],
-        failed=counts[NodeState.FAILED],
-        paused=bool(pauses),
-        limit=min((one.limit for one in limits), default=None),
-        by=whose_words(ours).strip(),
-        others=tuple(dict.fromkeys(_short(one) for one in ours if one.by not in ("", YOU))),
-        attempts=spent.attempts,
-        seconds=spent.seconds,
-        longest=spent.longest,
-        cpu=spent.cpu,
-        memory=spent.memory,
-    )
-
-
-def _short(constraint: Constraint) -> str:
-    """Whose it is, where there is little room."""
-    holder = constraint.holder
-    short = holder.kind != "person" and not holder.means and not holder.shown
-    return holder.name if short else constraint.by
-
-
-def suspended_of(view: RunView | None, index: int | None = None) -> tuple[int, float | None]:
-    """How many attempts are suspended in their processes, and since how many seconds the first is;
-    of one node of the graph where one is given. Under the lock.
-    """
-    if view is None:
-        return 0, None
-    since = [
-        a.rests_since
-        for a in view.in_flight.values()
-        if a.in_process and a.rests_since is not None
-        and (index is None or view.core.root_of(a.index) == index)
-    ]  # fmt: skip
-    if not since:
-        return 0, None
-    return len(since), max(0.0, view.services.clock.now() - min(since))
-
-
-def through_pauses(view: RunView | None) -> int:
-    """How many attempts run in other processes that nothing can suspend. Under the lock."""
-    return 0 if view is None else sum(a.runs_through_pauses for a in view.in_flight.values())
