@@ -20,6 +20,7 @@ from cascade_nb.protocols.execution import Clock, Executor, Solver
 from cascade_nb.protocols.state_backend import StateBackend
 from cascade_nb.state.memory import MemoryState
 from cascade_nb.state.urls import state_from
+from cascade_nb.text import quoted
 
 STATE_VARIABLE = "CASCADE_STATE"
 BROKER_VARIABLE = "CASCADE_BROKER"
@@ -53,7 +54,7 @@ def fill_in(
         ("a clock", clock, "call_later"),
     ):
         if given is not None and not callable(getattr(given, does, None)):
-            raise UsageError(f"{given!r:.60} is not {what}: it has no method {does}()")
+            raise UsageError(f"{quoted(given)} is not {what}: it has no method {does}()")
     named = state if state is not None else os.environ.get(STATE_VARIABLE) or None
     return Adapters(
         solver=solver if solver is not None else NativeSolver(),
@@ -77,7 +78,7 @@ def state_of(place: StateBackend | str | None) -> StateBackend:
         return state_from(place)
     if not callable(getattr(place, "known", None)):
         raise UsageError(
-            f"{place!r:.60} is no place for results; give a URL, such as 'sqlite:///results.db'"
+            f"{quoted(place)} is no place for results; give a URL, such as 'sqlite:///results.db'"
         )
     return place
 

@@ -57,6 +57,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cascade_nb.text import quoted
+
 if TYPE_CHECKING or sys.version_info >= (3, 11):
     from builtins import ExceptionGroup as ExceptionGroup  # noqa: PLC0414 - handed on
 else:
@@ -123,7 +125,7 @@ class UnknownNameError(UsageError, LookupError):
     """A name that nothing defined."""
 
     def __init__(self, what: str, name: object, known: Iterable[str], advice: str = "") -> None:
-        super().__init__(f"there is no {what} {name!r}{nearest(name, known)}{advice}")
+        super().__init__(f"there is no {what} {quoted(name, 200)}{nearest(name, known)}{advice}")
 
 
 class RouteError(UsageError, LookupError, ValueError):
@@ -243,10 +245,8 @@ class LeaseHeldError(StateError):
     """Another kernel goes on with a run: `owner`, for `left` seconds at least."""
 
     def __init__(self, run_id: str, owner: str, left: float) -> None:
-        super().__init__(
-            f"run {run_id} belongs to {owner}; should that be gone, it is free in "
-            f"{max(0.0, left):.0f} s"
-        )
+        free = f"it is free in {max(0.0, left):.0f} s"
+        super().__init__(f"run {run_id} belongs to {owner}; should that be gone, {free}")
         self.owner = owner
         self.left = left
 

@@ -6,6 +6,7 @@ cleaned where it leaves the kernel, and nowhere else.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -61,6 +62,23 @@ def carryable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(map(carryable, value))
     return value
+
+
+def quoted(value: object, limit: int = 60) -> str:
+    """The start of `value` as Python writes it, for the sentence that refuses it, whatever its
+    class does when it is asked for that.
+    """
+    try:
+        return f"{value!r:.{limit}}"
+    except Exception as error:
+        if type(value) is int:  # Python writes none with more than 4,300 digits
+            return f"a whole number of some {int(value.bit_length() * math.log10(2)) + 1:,} digits"
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
+
+
+def kind_and_value(value: object) -> str:
+    """`value` with the name of its class, in such a sentence: "the int 3"."""
+    return f"the {type(value).__name__} {quoted(value, 40)}"
 
 
 def _joined(found: re.Match[str]) -> str:

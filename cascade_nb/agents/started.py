@@ -18,6 +18,7 @@ from typing import Any, Final
 from cascade_nb.control.holders import VARIABLE, Holder
 from cascade_nb.door.folder import folders, own_folder
 from cascade_nb.errors import RunError, UsageError
+from cascade_nb.text import quoted
 
 PATIENCE: Final = 10.0  # seconds in which a run has begun, where its file is not slow to import
 KEPT: Final = 7 * 86400.0  # seconds that what was said of a run is kept
@@ -107,7 +108,7 @@ def ended() -> list[dict[str, Any]]:
 
 def _command(name: str, target: str, params: Mapping[str, Any]) -> list[str]:
     if target.startswith("-"):
-        raise UsageError(f"a target is flow.py:report or study.ipynb:report, not {target!r:.60}")
+        raise UsageError(f"a target is flow.py:report or study.ipynb:report, not {quoted(target)}")
     given = [
         f"--param={one}={value if isinstance(value, str) else repr(value)}"
         for one, value in params.items()

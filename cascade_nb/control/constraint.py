@@ -22,6 +22,7 @@ from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.errors import ConstraintError, nearest
 from cascade_nb.model.options.checks import NAME_LIMIT
 from cascade_nb.model.options.pause_condition import PauseIf
+from cascade_nb.text import quoted
 
 KINDS: Final = ("global", "task", "tag", "node", "from", "run")
 TYPES: Final = ("pause", "concurrency", "rate_limit", "breaker", "guard", "breakpoint")
@@ -108,7 +109,7 @@ def parse_scope(text: object) -> Scope:
     if isinstance(text, Scope):
         return text
     if not isinstance(text, str):
-        raise ConstraintError(f"a scope is text such as 'task:train', not {text!r:.60}")
+        raise ConstraintError(f"a scope is text such as 'task:train', not {quoted(text)}")
     kind, colon, value = text.partition(":")
     if kind not in KINDS:
         raise ConstraintError(
@@ -218,7 +219,7 @@ def checked_type(text: object) -> str:
     """
     if text not in TYPES:
         raise ConstraintError(
-            f"there is no constraint of type {text!r:.60}{nearest(str(text), TYPES)}"
+            f"there is no constraint of type {quoted(text)}{nearest(text, TYPES)}"
         )
     return str(text)
 
@@ -239,7 +240,7 @@ def new_constraint(
                 "notebook or a script sets it: cs.pause(…, before=True, pause_if=…)"
             )
         if name not in names:
-            raise ConstraintError(f"{type_} takes no {name!r:.60}{nearest(str(name), names)}")
+            raise ConstraintError(f"{type_} takes no {quoted(name)}{nearest(name, names)}")
     for name in needed:
         if name not in params:
             raise ConstraintError(f"{type_} needs {name!r}")

@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from cascade_nb.errors import ConstraintError
+from cascade_nb.text import quoted
 
 MOST_FAILURES: Final = 1_000  # that a breaker counts; it remembers each
 _LONGEST: Final = 366 * 86400.0  # seconds; longer is a mistake in a unit
@@ -23,7 +24,7 @@ def checked_limit(limit: object) -> int:
         ConstraintError: it is no whole number of at least 0.
     """
     if isinstance(limit, bool) or not isinstance(limit, int):
-        raise ConstraintError(f"a limit is a whole number, not {limit!r:.60}")
+        raise ConstraintError(f"a limit is a whole number, not {quoted(limit)}")
     if limit < 0:
         raise ConstraintError(f"a limit cannot be below zero, and {limit} is; 0 lets none start")
     return limit
@@ -43,12 +44,12 @@ def parse_rate(rate: object) -> float:
         per_second = float(parts[1]) / span if span else math.inf
     else:
         raise ConstraintError(
-            f"{rate!r:.60} is no rate; write starts per time, as in '10/m', '5/s', '300/h', or a "
+            f"{quoted(rate)} is no rate; write starts per time, as in '10/m', '5/s', '300/h', or a "
             "number per second"
         )
     if not (per_second > 0 and math.isfinite(per_second)):
         raise ConstraintError(
-            f"a rate must be above zero, not {rate!r:.60}; to hold everything, pause"
+            f"a rate must be above zero, not {quoted(rate)}; to hold everything, pause"
         )
     return per_second
 
@@ -60,11 +61,11 @@ def checked_capacity(capacity: object) -> float:
         ConstraintError: it is no finite number of at least 1.
     """
     if isinstance(capacity, bool) or not isinstance(capacity, (int, float)):
-        raise ConstraintError(f"a capacity is a number of starts, not {capacity!r:.60}")
+        raise ConstraintError(f"a capacity is a number of starts, not {quoted(capacity)}")
     tokens = _as_float(capacity)
     if not (tokens >= 1 and math.isfinite(tokens)):
         raise ConstraintError(
-            f"a capacity is finite and at least 1, not {capacity!r:.60}; a token must fit into it"
+            f"a capacity is finite and at least 1, not {quoted(capacity)}; a token must fit into it"
         )
     return tokens
 
@@ -78,8 +79,8 @@ def parse_breaker(rule: object) -> tuple[int, float]:
     parts = _BREAKER.fullmatch(rule.lower()) if isinstance(rule, str) else None
     if parts is None or parts[3] not in _UNITS:
         raise ConstraintError(
-            f"{rule!r:.60} is no breaker; write how many failures within which time hold it, as in "
-            "'3/1m', '5/30s', '2/h'"
+            f"{quoted(rule)} is no breaker; write how many failures within which time hold it, as "
+            "in '3/1m', '5/30s', '2/h'"
         )
     within = float(parts[2] or 1) * _UNITS[parts[3]]
     return checked_failures(int(parts[1])), checked_span(within, "failures count within")
@@ -93,7 +94,7 @@ def checked_failures(failures: object) -> int:
     """
     if isinstance(failures, bool) or not isinstance(failures, int):
         raise ConstraintError(
-            f"how many failures trip a breaker is a whole number, not {failures!r:.60}"
+            f"how many failures trip a breaker is a whole number, not {quoted(failures)}"
         )
     if not 1 <= failures <= MOST_FAILURES:
         shown = f"{failures}" if abs(failures) < 10**12 else "so many"
@@ -112,7 +113,7 @@ def checked_span(seconds: object, what: str) -> float:
         ConstraintError: they are no number above zero and of at most a year.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise ConstraintError(f"the time that {what} is in seconds, not {seconds!r:.60}")
+        raise ConstraintError(f"the time that {what} is in seconds, not {quoted(seconds)}")
     span = _as_float(seconds)
     if not 0 < span <= _LONGEST:
         raise ConstraintError(
@@ -134,8 +135,8 @@ def parse_memory(memory: object) -> float:
         part = _as_float(memory)
     if not 0 < part <= 1:
         raise ConstraintError(
-            f"{memory!r:.60} is no part of the memory; write it as in '85%', above 0% and at most "
-            "100%"
+            f"{quoted(memory)} is no part of the memory; write it as in '85%', above 0% and at "
+            "most 100%"
         )
     return part
 
@@ -147,7 +148,7 @@ def checked_suspend(suspend: object) -> bool:
         ConstraintError: it is neither True nor False.
     """
     if not isinstance(suspend, bool):
-        raise ConstraintError(f"suspend is True or False, not {suspend!r:.60}")
+        raise ConstraintError(f"suspend is True or False, not {quoted(suspend)}")
     return suspend
 
 
@@ -160,10 +161,10 @@ def checked_ttl(ttl: object) -> float | None:
     if ttl is None:
         return None
     if isinstance(ttl, bool) or not isinstance(ttl, (int, float)):
-        raise ConstraintError(f"a time to live is a number of seconds, not {ttl!r:.60}")
+        raise ConstraintError(f"a time to live is a number of seconds, not {quoted(ttl)}")
     seconds = _as_float(ttl)
     if not (seconds > 0 and math.isfinite(seconds)):
-        raise ConstraintError(f"a time to live must be above zero and finite, not {ttl!r:.60}")
+        raise ConstraintError(f"a time to live must be above zero and finite, not {quoted(ttl)}")
     return seconds
 
 

@@ -11,6 +11,7 @@ import os
 from typing import Final
 
 from cascade_nb.errors import ConstraintError, nearest
+from cascade_nb.text import quoted
 
 VARIABLE: Final = "CASCADE_HOLDER"
 KINDS: Final = ("person", "program", "agent")
@@ -61,11 +62,11 @@ def parse_holder(text: object) -> Holder:
     kind, colon, name = text.partition(":") if isinstance(text, str) else ("", "", "")
     if kind not in KINDS or not colon:
         raise ConstraintError(
-            f"a holder is {_FORM}, not {text!r:.60}{nearest(kind, KINDS) if kind else ''}"
+            f"a holder is {_FORM}, not {quoted(text)}{nearest(kind, KINDS) if kind else ''}"
         )
     if not name or len(name) > LONGEST or not name.isprintable():
         raise ConstraintError(
-            f"a name in a holder has 1 to {LONGEST} printable characters, unlike {name!r:.90}"
+            f"a name in a holder has 1 to {LONGEST} printable characters, unlike {quoted(name, 90)}"
         )
     return Holder(kind, name)
 
@@ -82,7 +83,7 @@ def own_holder() -> Holder:
     try:
         return parse_holder(said)
     except ConstraintError as error:
-        raise ConstraintError(f"{VARIABLE} is set to {said!r:.60}, but {error}") from None
+        raise ConstraintError(f"{VARIABLE} is set to {quoted(said)}, but {error}") from None
 
 
 def the_user() -> Holder:

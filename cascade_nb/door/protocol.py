@@ -47,6 +47,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cascade_nb.errors import RefusedMessageError, nearest
+from cascade_nb.text import quoted
 
 VERSION: Final = 1
 MOST_BYTES: Final = 64 * 1024
@@ -206,7 +207,7 @@ def checked_answer(content: object) -> dict[str, Any]:
         raise RefusedMessageError("what answered does not speak this protocol")
     if content.get("v") != VERSION:
         raise RefusedMessageError(
-            f"what answered speaks version {content.get('v')!r:.20} and not {VERSION}: its "
+            f"what answered speaks version {quoted(content.get('v'), 20)} and not {VERSION}: its "
             "cascade_nb is another than this one"
         )
     return content
@@ -257,7 +258,7 @@ def _checked(name: str, value: object) -> Any:
 
 def _said(value: object) -> str:
     """A value as a sentence may have it; of what holds others only what it is."""
-    return type(value).__name__ if isinstance(value, (dict, list)) else f"{value!r:.40}"
+    return type(value).__name__ if isinstance(value, (dict, list)) else quoted(value, 40)
 
 
 def _nearest(word: object, known: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from cascade_nb.errors import UsageError
 from cascade_nb.events.events import Event
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.forking import forget_after_fork
+from cascade_nb.text import quoted
 
 BACKLOG: Final = 200_000  # events a callback may be behind before it counts as hung
 FLUSH: Final = 2.0  # seconds that an ending run waits for subscribers
@@ -153,7 +154,7 @@ class Subscription:
         if self._warned:
             return
         self._warned = True
-        name = getattr(self._callback, "__qualname__", repr(self._callback))
+        name = getattr(self._callback, "__qualname__", quoted(self._callback))
         warn(
             f"the subscriber {name} {what}; the run goes on, and this is said once",
             SubscriberWarning,

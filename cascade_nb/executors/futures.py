@@ -17,6 +17,7 @@ from cascade_nb.executors.pool_jobs import Errand, RefusedJob, ThreadJob
 from cascade_nb.executors.processes.obstacles import obstacle_in
 from cascade_nb.executors.processes.pickles import packed_variables
 from cascade_nb.executors.remote_calls import Parts, packed_call, result_of, run_packed
+from cascade_nb.text import quoted
 
 #: Where a body is.
 _HERE, _ON_ITS_WAY, _THERE, _OVER = "here", "on its way", "there", "over"
@@ -70,9 +71,9 @@ class FuturesExecutor:
         if not hasattr(pool, "submit") and callable(pool):
             self._make, pool = pool, pool()
         if isinstance(pool, type) or not callable(getattr(pool, "submit", None)):
-            raise UsageError(f"{pool!r:.60} is no executor: it has no method submit()")
+            raise UsageError(f"{quoted(pool)} is no executor: it has no method submit()")
         if capacity is not None and (not isinstance(capacity, int) or capacity < 1):
-            raise UsageError(f"capacity is a number of bodies from 1 on, not {capacity!r:.60}")
+            raise UsageError(f"capacity is a number of bodies from 1 on, not {quoted(capacity)}")
         self._pool: Any = pool
         self._renewing = threading.Lock()
         self.remote = _is_remote(pool) if remote is None else remote
@@ -317,7 +318,7 @@ def _submitted(pool: Any, function: Callable[..., Any], *args: Any) -> Any:
     # A pool may fork its workers, or start threads: nothing of this context is theirs.
     future = Context().run(pool.submit, function, *args)
     if not callable(getattr(future, "add_done_callback", None)):
-        raise TypeError(f"its submit() gave {future!r:.60}, which is no future")
+        raise TypeError(f"its submit() gave {quoted(future)}, which is no future")
     return future
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from cascade_nb.errors import UsageError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.protocols.execution import Job
+from cascade_nb.text import quoted
 
 LINGER: Final = 0.5  # seconds that an idle worker waits for more before it ends
 
@@ -29,8 +30,8 @@ class LocalExecutor:
     """
 
     def __init__(self, max_threads: int | None = None) -> None:
-        if max_threads is not None and max_threads < 1:
-            raise UsageError(f"max_threads must be at least 1, not {max_threads}")
+        if max_threads is not None and not (isinstance(max_threads, int) and max_threads >= 1):
+            raise UsageError(f"max_threads must be at least 1, not {quoted(max_threads)}")
         self._most = max_threads or min(32, (os.cpu_count() or 1) + 4)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._lock = threading.RLock()

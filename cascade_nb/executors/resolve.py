@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from cascade_nb.errors import UsageError
 from cascade_nb.protocols.execution import Executor
+from cascade_nb.text import quoted
 
 #: Where the classes of clients and clusters of Dask are defined.
 DASKS: Final = frozenset({"distributed", "dask_cloudprovider", "dask_jobqueue", "dask_kubernetes"})
@@ -56,7 +57,7 @@ _wrapped: Final[WeakValueDictionary[int, Executor]] = WeakValueDictionary()
 def _of_pool(pool: Any) -> Executor:
     """The same for the same pool, as long as anybody has it."""
     if isinstance(pool, type) or not callable(getattr(pool, "submit", None)):
-        raise UsageError(f"{pool!r:.60} is no executor: it has no method submit()")
+        raise UsageError(f"{quoted(pool)} is no executor: it has no method submit()")
     found = _wrapped.get(id(pool))
     if found is None:
         from cascade_nb.executors.futures import (  # noqa: PLC0415 - it loads cloudpickle

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from cascade_nb.grammar.arguments import Arguments
+from cascade_nb.text import quoted
 
 MAGIC: Final = "%cascade"
 SCOPE: Final = "a task, a node, or global, task:…, tag:…, node:…, from:…, run:…"
@@ -316,7 +317,7 @@ def _no_condition(text: str) -> str:
     """Refuse a condition where it would come from outside."""
     raise argparse.ArgumentTypeError(
         "a condition is code, which no kernel takes from outside; in a cell of its notebook "
-        f"`{MAGIC} pause --before SCOPE --if {text!r:.60}` sets it"
+        f"`{MAGIC} pause --before SCOPE --if {quoted(text)}` sets it"
     )
 
 

@@ -9,6 +9,7 @@ from cascade_nb.control.constraint_numbers import parse_memory
 from cascade_nb.errors import UsageError
 from cascade_nb.model.options.checks import checked_priority
 from cascade_nb.model.params.param import Param
+from cascade_nb.text import quoted
 
 
 def parameter_texts(given: list[str]) -> dict[str, str]:
@@ -24,7 +25,7 @@ def parameter_texts(given: list[str]) -> dict[str, str]:
         if not equals or not name:
             raise UsageError(f"a parameter is given as name=value, not {text!r}")
         if name in found:
-            raise UsageError(f"parameter {name!r:.60} is given twice")
+            raise UsageError(f"parameter {quoted(name)} is given twice")
         found[name] = value
     return found
 
@@ -65,7 +66,7 @@ def guard_of(words: list[str], command: str) -> tuple[str | None, str | None]:
         raise UsageError(f"{command} takes what it guards and how much, `{command} memory 85%`")
     if len(before) > 1:
         raise UsageError(
-            f"{command} takes one scope before `memory 85%`, not {before[0]!r:.60} too"
+            f"{command} takes one scope before `memory 85%`, not {quoted(before[0])} too"
         )
     if last != "off":
         parse_memory(last)
@@ -114,5 +115,5 @@ def limit_of(text: str, command: str) -> int | None:
         return int(text)
     except ValueError:
         raise UsageError(
-            f"a limit is a whole number or off, not {text!r:.60}, as in `{command} train 4`"
+            f"a limit is a whole number or off, not {quoted(text)}, as in `{command} train 4`"
         ) from None

@@ -10,6 +10,7 @@ from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.annotations import signature_of
 from cascade_nb.model.options.checks import checked_name
 from cascade_nb.model.pickling import reduced
+from cascade_nb.text import quoted
 
 SCOPES: Final = ("run", "task")
 _NOT_GIVEN: Final = object()
@@ -28,10 +29,12 @@ class Resource:
     def __init__(self, fn: Callable[..., Any], scope: str, name: str | None) -> None:
         if not (inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn)):
             raise TaskDefinitionError(
-                f"a resource is a function that yields once, and {fn!r:.60} does not yield"
+                f"a resource is a function that yields once, and {quoted(fn)} does not yield"
             )
         if scope not in SCOPES:
-            raise TaskDefinitionError(f"a resource lasts for a 'run' or a 'task', not {scope!r}")
+            raise TaskDefinitionError(
+                f"a resource lasts for a 'run' or a 'task', not {quoted(scope)}"
+            )
         self.fn = fn
         self.__doc__ = fn.__doc__
         self.scope = scope
@@ -130,5 +133,7 @@ def inject(resource: Resource) -> Any:
         7
     """
     if not isinstance(resource, Resource):
-        raise TaskDefinitionError(f"cs.inject() takes what @cs.resource made, not {resource!r:.60}")
+        raise TaskDefinitionError(
+            f"cs.inject() takes what @cs.resource made, not {quoted(resource)}"
+        )
     return Injected(resource)

@@ -9,6 +9,7 @@ from cascade_nb.errors import RouteError, UsageError
 from cascade_nb.model.arguments.inputs import scan
 from cascade_nb.model.copying.immutable import FROZEN
 from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
+from cascade_nb.text import quoted
 
 
 class _Default:
@@ -56,13 +57,13 @@ class Router(Lazy):
     ) -> None:
         if not isinstance(routes, Mapping) or not routes:
             raise UsageError(
-                f"a Router takes its routes as a dict of key and branch, not {routes!r:.60}"
+                f"a Router takes its routes as a dict of key and branch, not {quoted(routes)}"
             )
         routes = dict(routes) if default is DEFAULT else {**routes, DEFAULT: default}
         for key, route in routes.items():
             if not isinstance(route, Lazy) and scan((route,))[0]:
                 raise UsageError(
-                    f"the branch {key!r:.60} of a Router is a {type(route).__name__} with lazy "
+                    f"the branch {quoted(key)} of a Router is a {type(route).__name__} with lazy "
                     "values in it; have a task put it together, and give its call"
                 )
         if not isinstance(selector, Lazy):
@@ -84,7 +85,7 @@ class Router(Lazy):
         if isinstance(selector, Lazy):
             asked = selector.label
         else:  # whoever asks may hold a lock: no `repr` of the user's runs
-            asked = repr(selector) if type(selector) in FROZEN else type(selector).__name__
+            asked = quoted(selector, 1_000) if type(selector) in FROZEN else type(selector).__name__
         return f"route({asked})"
 
     def _with(self, options: Options) -> Router:
@@ -94,6 +95,11 @@ class Router(Lazy):
 def is_plain_choice(router: Router, key: object) -> bool:
     """Whether no code of the user's runs to tell which branch `key` chooses."""
     return router._plain and type(key) in FROZEN
+
+
+def route_name(key: object) -> str:
+    """What the branch of a key is called where a router's branches are told apart."""
+    return f"route {quoted(key, 40)}"
 
 
 def place_chosen(router: Router, key: Any, label: str) -> int:
@@ -115,8 +121,8 @@ def place_chosen(router: Router, key: Any, label: str) -> int:
     if place is None:
         place = places.get(DEFAULT)
     if place is None:
-        known_ones = ", ".join(f"{route!r:.60}" for route in list(places)[:20])
-        raise RouteError(f"{label} has no route {key!r:.60}; it has {known_ones}")
+        known_ones = ", ".join(map(quoted, list(places)[:20]))
+        raise RouteError(f"{label} has no route {quoted(key)}; it has {known_ones}")
     return place
 
 
@@ -130,9 +136,9 @@ def _check_key(key: object, routes: Mapping[Any, Any]) -> None:
         if key in routes or not callable(key):
             return
     except TypeError:
-        raise UsageError(f"a Router's selector is a key, which {key!r:.60} cannot be") from None
+        raise UsageError(f"a Router's selector is a key, which {quoted(key)} cannot be") from None
     raise UsageError(
-        f"a Router's selector is the call of a task, or a key, and {key!r:.60} was not called"
+        f"a Router's selector is the call of a task, or a key, and {quoted(key)} was not called"
     )
 
 
@@ -157,7 +163,7 @@ def sequence(*steps: Lazy) -> Lazy:
     """
     for step in steps:
         if not isinstance(step, Lazy):
-            raise UsageError(f"a step of a sequence is a lazy value, not {step!r:.60}")
+            raise UsageError(f"a step of a sequence is a lazy value, not {quoted(step)}")
     if not steps:
         raise UsageError("a sequence needs at least one step")
     last = steps[0]
@@ -186,6 +192,6 @@ def pipeline(value: Any, *tasks: Callable[[Any], Any]) -> Any:
     """
     for step in tasks:
         if not callable(step) or isinstance(step, Lazy):
-            raise UsageError(f"a pipeline goes through tasks, not {step!r:.60}")
+            raise UsageError(f"a pipeline goes through tasks, not {quoted(step)}")
         value = step(value)
     return value

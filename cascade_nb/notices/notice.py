@@ -12,7 +12,7 @@ from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.storage.result_saver import THE_STATE
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.events.events import ConstraintApplied, Event, QuestionAsked, RunFinished
-from cascade_nb.text import readable
+from cascade_nb.text import quoted, readable
 
 KINDS: Final = ("done", "failed", "cancelled", "held", "asks")
 TEXT: Final = 500  # characters
@@ -84,8 +84,8 @@ def checked_kinds(on: object) -> frozenset[str]:
     """
     some = KINDS if on is None else (on,) if isinstance(on, str) else on
     if not isinstance(some, (list, tuple, set, frozenset)) or not some:
-        raise UsageError(f"on= is a list of {', '.join(KINDS)}, not {on!r:.60}")
+        raise UsageError(f"on= is a list of {', '.join(KINDS)}, not {quoted(on)}")
     for kind in some:
         if kind not in KINDS:
-            raise UsageError(f"there is no notice of kind {kind!r:.60}{nearest(kind, KINDS)}")
+            raise UsageError(f"there is no notice of kind {quoted(kind)}{nearest(kind, KINDS)}")
     return frozenset(some)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from cascade_nb.control.remote.exposure import is_loopback
 from cascade_nb.errors import UsageError
 from cascade_nb.notices.notice import Notice
+from cascade_nb.text import quoted
 
 PATIENCE: Final = 10.0  # seconds that handing on one notice may take
 _GOOD: Final = range(200, 300)
@@ -108,7 +109,7 @@ class Command:
     @property
     def shown(self) -> str:
         """The program."""
-        return f"the command {os.path.basename(self._words[0])!r:.60}"  # noqa: PTH119 - a text
+        return f"the command {quoted(os.path.basename(self._words[0]))}"  # noqa: PTH119 - a text
 
     def send(self, notice: Notice) -> None:
         """Run it to its end."""

@@ -11,6 +11,7 @@ from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import AnswerError, UsageError, nearest
 from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.text import quoted
 
 
 def answer(name: str, value: Any, *, by: str | Holder = "you") -> Any:
@@ -52,11 +53,11 @@ def answer_among(runs: list[Run], name: str, value: Any, by: str | Holder) -> An
         return asking[0].answer(name, value, by=by)
     if asking:
         some = ", ".join(f"run {run.number} ({run.id})" for run in asking[:5])
-        raise AnswerError(f"several runs have {name!r:.60}, so say which: {some}")
+        raise AnswerError(f"several runs have {quoted(name)}, so say which: {some}")
     there = [one.name for _, one in asked]
     if not there:
         raise AnswerError("no run asks anything just now")
-    raise AnswerError(f"there is no question {name!r:.60}{nearest(name, there)}")
+    raise AnswerError(f"there is no question {quoted(name)}{nearest(name, there)}")
 
 
 def live_runs() -> list[Run]:
@@ -83,5 +84,5 @@ def ask_again(question: Lazy) -> bool:
         False
     """
     if not isinstance(question, Lazy):
-        raise UsageError(f"ask_again takes what cs.ask gave, not {question!r:.60}")
+        raise UsageError(f"ask_again takes what cs.ask gave, not {quoted(question)}")
     return on_own_loop(default_engine().ask_again(question))

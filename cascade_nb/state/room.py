@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import UsageError
 from cascade_nb.kept import Usage
+from cascade_nb.text import quoted
 
 #: How much of a limit is left when it was exceeded, so that not every result makes room for itself.
 FILL: Final = 0.9
@@ -90,5 +91,5 @@ def bytes_of(text: str) -> int:
     except ValueError:
         size = 0.0
     if unit is None or not 0 < size < 2**63:
-        raise UsageError(f"{text!r:.60} is no size; write 500MB, 20GB or 1.5GiB")
+        raise UsageError(f"{quoted(text)} is no size; write 500MB, 20GB or 1.5GiB")
     return int(size)

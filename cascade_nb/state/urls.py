@@ -11,6 +11,7 @@ from cascade_nb.errors import UsageError, nearest
 from cascade_nb.protocols.state_backend import StateBackend
 from cascade_nb.state.memory import LIMIT, MemoryState
 from cascade_nb.state.room import bytes_of
+from cascade_nb.text import quoted
 
 SCHEMES: Final = ("memory", "sqlite", "redis", "rediss")
 _MEANT: Final = "memory:, sqlite:///results.db, redis://localhost:6379/0 or rediss://…"
@@ -30,10 +31,13 @@ def state_from(url: str) -> StateBackend:
     Raises:
         UsageError: nobody can read it, or what it takes is not installed.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its text may have the password
+        raise UsageError(f"this cannot be read as the URL of a place; it is {_MEANT}") from None
     if parts.scheme not in SCHEMES:
         hint = nearest(parts.scheme, SCHEMES) if parts.scheme else ""
-        raise UsageError(f"{_safe(url)!r} is no place for results{hint}; it is {_MEANT}")
+        raise UsageError(f"{quoted(_safe(url), 120)} is no place for results{hint}; it is {_MEANT}")
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
     limit = bytes_of(asked["limit"]) if "limit" in asked else None
     if parts.scheme == "memory":
@@ -44,8 +48,8 @@ def state_from(url: str) -> StateBackend:
         path = unquote(parts.path)[1:]
         if parts.netloc or not Path(path).name or "\0" in path:
             raise UsageError(
-                f"{_safe(url)!r} names no file; write sqlite:///results.db for one in this "
-                "folder, sqlite:////data/results.db for one elsewhere"
+                f"{quoted(_safe(url), 120)} names no file; write sqlite:///results.db for one in "
+                "this folder, sqlite:////data/results.db for one elsewhere"
             )
         from cascade_nb.state.sqlite.backend import SqliteState  # noqa: PLC0415 - only who asks pays for it
 
@@ -67,10 +71,10 @@ def _redis(url: str, asked: Mapping[str, str], limit: int | None) -> StateBacken
     try:
         seconds = None if ttl is None else float(ttl)
     except ValueError:
-        raise UsageError(f"ttl is a number of seconds, not {ttl!r}") from None
+        raise UsageError(f"ttl is a number of seconds, not {quoted(ttl)}") from None
     insecure = asked.get("insecure", "false")
     if insecure not in ("true", "false"):
-        raise UsageError(f"insecure is true or false, not {insecure!r:.40}")
+        raise UsageError(f"insecure is true or false, not {quoted(insecure, 40)}")
     return RedisState(
         url,
         prefix=asked.get("prefix", "cascade"),
@@ -84,7 +88,7 @@ def _only(asked: Mapping[str, str], known: tuple[str, ...], scheme: str) -> None
     for name in asked:
         if name not in known:
             takes = f"takes {' and '.join(known)}" if known else "takes nothing"
-            raise UsageError(f"a {scheme} URL {takes} behind the '?', not {name!r}")
+            raise UsageError(f"a {scheme} URL {takes} behind the '?', not {quoted(name)}")
 
 
 def _safe(url: str) -> str:

@@ -10,6 +10,7 @@ from cascade_nb.door.asked import Answer, ask_everybody, ask_those_with, who
 from cascade_nb.errors import UsageError
 from cascade_nb.terminal.output import tell
 from cascade_nb.terminal.remote.place import asked_at, nobody_at
+from cascade_nb.text import quoted
 
 
 def tell_status(given: Namespace) -> int:
@@ -82,5 +83,5 @@ def one_of(positional: str | None, option: str | None, what: str) -> str | None:
         UsageError: in both.
     """
     if positional is not None and option is not None:
-        raise UsageError(f"the {what} is given twice: {positional!r:.60} and {option!r:.60}")
+        raise UsageError(f"the {what} is given twice: {quoted(positional)} and {quoted(option)}")
     return option if positional is None else positional

@@ -23,6 +23,7 @@ from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import REQUIRED, Param, check_given
 from cascade_nb.model.params.param_types import param_type_of
 from cascade_nb.model.tasks.task import Task
+from cascade_nb.text import quoted
 
 _EXAMPLE: Final = "such as `cascade-nb run flow.py:report`"
 _SHOWN: Final = 60
@@ -54,7 +55,7 @@ def split_target(text: str) -> tuple[str, str]:
     if not colon or "/" in name or "\\" in name:  # C:\flow.py has a colon too
         where, name = text, ""
     if not where:
-        raise UsageError(f"say which file or module has {name!r:.60}, {_EXAMPLE}")
+        raise UsageError(f"say which file or module has {quoted(name)}, {_EXAMPLE}")
     return where, name
 
 
@@ -238,7 +239,7 @@ def _imported(name: str) -> types.ModuleType:
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise UsageError(f"there is no file or module {name!r:.60}, {_EXAMPLE}") from None
+            raise UsageError(f"there is no file or module {quoted(name)}, {_EXAMPLE}") from None
         raise
 
 

@@ -16,9 +16,10 @@ else:
 
 #: The rooms, each line above all those before it. Rooms of one line know nothing of each other.
 LAYERS = (
+    ("text",),
     ("concurrency", "errors", "file_stamps", "forking", "kept", "leases"),
     ("protocols",),
-    ("text", "advice"),
+    ("advice",),
     ("model",),
     ("graph",),
     ("events",),

@@ -20,6 +20,7 @@ from cascade_nb.connectors.mqtt.service import Service
 from cascade_nb.errors import UsageError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.protocols.connector import Callback, Payload
+from cascade_nb.text import quoted
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ class MqttConnector:
             url, ca=ca, certificate=certificate, key=key, insecure=insecure
         )
         if isinstance(keepalive, bool) or not isinstance(keepalive, int) or keepalive < 1:
-            raise UsageError(f"keepalive is a whole number of seconds, not {keepalive!r:.40}")
+            raise UsageError(f"keepalive is a whole number of seconds, not {quoted(keepalive, 40)}")
         self.client_id = client_id or f"cascade-{uuid.uuid4().hex[:16]}"
         if set(self.client_id) & set("/+#") or not self.client_id.isprintable():
             raise UsageError("a client id is one printable word of a topic, without '/', '+', '#'")

@@ -275,7 +275,7 @@ class Session:
         try:
             return bool(work() == paho.MQTT_ERR_SUCCESS)
         except Exception as error:  # whatever it makes of bytes that are no MQTT
-            self.gone(ConnectionError(f"{self._address} sent what is no MQTT: {error!r:.80}"))
+            self.gone(ConnectionError(f"{self._address} sent what is no MQTT: {error!r}"[:200]))
             return False
 
     def _tick(self) -> None:

@@ -13,6 +13,7 @@ from cascade_nb.connectors.mqtt.presence import STATUS
 from cascade_nb.events.bus import SubscriberWarning
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.protocols.connector import Callback
+from cascade_nb.text import quoted
 
 Subscription = tuple[str, Callback]
 
@@ -111,8 +112,11 @@ class Subscriptions:
         try:
             await callback(message.topic, message.data)
         except Exception as error:  # one who cannot take a message must not keep it from the others
-            name = getattr(callback, "__qualname__", repr(callback))
-            warn(f"the subscriber {name} raised {error!r} at {message.topic}", SubscriberWarning)
+            name = getattr(callback, "__qualname__", quoted(callback))
+            warn(
+                f"the subscriber {name} raised {quoted(error, 200)} at {message.topic}",
+                SubscriberWarning,
+            )
 
 
 def covers(wide: str, narrow: str) -> bool:

@@ -48,6 +48,7 @@ from cascade_nb.control.remote.envelope import (
     with_envelope,
 )
 from cascade_nb.errors import ConstraintError, RefusedMessageError
+from cascade_nb.text import quoted
 
 ROOT: Final = "cascade/constraints"
 FILTER: Final = f"{ROOT}/#"
@@ -251,10 +252,10 @@ def _type_of(content: Mapping[str, Any], of_topic: str | None, lift: bool) -> st
         if said is None and lift:
             return None
         if said not in TYPES:
-            raise RefusedMessageError(f"there is no constraint of type {said!r:.40}")
+            raise RefusedMessageError(f"there is no constraint of type {quoted(said, 40)}")
         return str(said)
     if said != of_topic and not (lift and said is None):
-        raise RefusedMessageError(f"its type {said!r:.40} is not that of its topic")
+        raise RefusedMessageError(f"its type {quoted(said, 40)} is not that of its topic")
     return of_topic
 
 

@@ -12,6 +12,7 @@ from cascade_nb.door.opening import DOOR
 from cascade_nb.engine.asking.requests import answer_requests_with
 from cascade_nb.engine.engine import Engine
 from cascade_nb.errors import RefusedMessageError
+from cascade_nb.text import quoted
 
 #: What can be asked over a broker. What holds and lets go are messages that a broker keeps.
 DOES: Final = ("hello", "status", "why", "runs", "wait", "cancel")
@@ -42,7 +43,9 @@ class BrokerResponder:
             do = content.get("do")
             asked: object = dict(content)
             if isinstance(do, str) and do not in DOES:
-                words = f"over a broker one asks for {', '.join(DOES)}, and not for {do!r:.40}"
+                words = (
+                    f"over a broker one asks for {', '.join(DOES)}, and not for {quoted(do, 40)}"
+                )
                 asked = RefusedMessageError(words)
             elif do == "cancel":
                 asked = _checked_cancel({**content, "holder": str(holder)})

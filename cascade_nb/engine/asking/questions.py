@@ -22,6 +22,7 @@ from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.params.param import REQUIRED
 from cascade_nb.model.params.question import Question
 from cascade_nb.protocols.state_backend import Entry
+from cascade_nb.text import quoted
 
 _SHORT: Final = 80  # characters of an answer in words
 _LIVES: Final = 10_000  # answers of which is remembered who gave them
@@ -101,7 +102,7 @@ class Questions:
         """
         holder = holder_of(by)
         if holder.kind == "agent":
-            raise AnswerError(f"{name!r:.60} is asked of people, and {holder.words} is none")
+            raise AnswerError(f"{quoted(name)} is asked of people, and {holder.words} is none")
         with self._driver.lock:
             index = self.index_of(name)
             asked = self._driver.core.questions[index]
@@ -138,14 +139,14 @@ class Questions:
         """
         core = self._driver.core
         if not isinstance(name, str):
-            raise AnswerError(f"a question is named by a text, not by {name!r:.60}")
+            raise AnswerError(f"a question is named by a text, not by {quoted(name)}")
         found = [index for index in core.questions if core.id_of(index) == name]
         found = found or [i for i in core.questions if name in _names_of(core, i)]
         if len(found) == 1:
             return found[0]
         if found:
             some = ", ".join(core.id_of(index) for index in found[:5])
-            raise AnswerError(f"{len(found)} questions are called {name!r:.60}: {some}")
+            raise AnswerError(f"{len(found)} questions are called {quoted(name)}: {some}")
         raise AnswerError(self._why_not(name))
 
     def close(self) -> None:
@@ -178,7 +179,7 @@ class Questions:
         waits = f"; what asks is {', '.join(there[:5])}" if there else "; nothing asks just now"
         if name in known:
             return f"{name} asks nothing just now{waits if there else ''}"
-        return f"there is no question {name!r:.60}{nearest(name, there) if there else waits}"
+        return f"there is no question {quoted(name)}{nearest(name, there) if there else waits}"
 
     def _take(self, index: int, asked: OpenQuestion, value: Any, by: str) -> Any:
         """Take an answer, from any thread, without the lock.

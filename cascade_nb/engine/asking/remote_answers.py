@@ -18,6 +18,7 @@ from cascade_nb.errors import AnswerError, CascadeError, RefusedMessageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import AnswerRejected
 from cascade_nb.protocols.execution import Clock
+from cascade_nb.text import quoted
 
 _SHOWN: Final = 200  # characters of a topic that an event has
 
@@ -89,10 +90,10 @@ class RemoteAnswers:
         found = [one for one in asking if one.asks(answer.name)]
         found = found or [one for one in asking if one.knows(answer.name)][:1]
         if not found:
-            raise AnswerError(f"nothing here asks {answer.name!r:.60}")
+            raise AnswerError(f"nothing here asks {quoted(answer.name)}")
         if len(found) > 1:
             some = ", ".join(one.run_id for one in found[:5])
-            raise AnswerError(f"several runs ask {answer.name!r:.60}, so say which: {some}")
+            raise AnswerError(f"several runs ask {quoted(answer.name)}, so say which: {some}")
         found[0].answer(answer.name, answer.value, answer.holder)
 
     def _refused(self, topic: str, error: BaseException) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from cascade_nb.engine.body_context import progress_told
 from cascade_nb.engine.dispatch.attempt import Attempt, asking_attempt, current_attempt
 from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
+from cascade_nb.text import quoted
 
 T = TypeVar("T")
 
@@ -77,7 +78,7 @@ class track(Generic[T]):  # noqa: N801 - it reads as a verb where it is used
     def __init__(self, iterable: Iterable[T] | AsyncIterable[T], total: int | None = None) -> None:
         if not isinstance(iterable, (Iterable, AsyncIterable)):
             raise UsageError(
-                f"cs.track() goes through the items of something, not {iterable!r:.60}"
+                f"cs.track() goes through the items of something, not {quoted(iterable)}"
             )
         self._iterable = iterable
         self._total = total if total is not None else _length(iterable)

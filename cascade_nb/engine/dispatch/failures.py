@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import linecache
 import os
@@ -33,7 +34,7 @@ from cascade_nb.events.thread_warnings import warn
 from cascade_nb.graph.graph import Node, NodeKind
 from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.copying.read_only import COPY_FIRST, is_of_read_only
-from cascade_nb.text import readable
+from cascade_nb.text import quoted, readable
 
 _HOME: Final = str(Path(__file__).resolve().parents[2]) + os.sep
 _LIBRARY: Final = (sys.prefix, sys.base_prefix, str(Path(os.__file__).parent))
@@ -157,8 +158,8 @@ def call_unharmed(callback: Callable[[T], object], given: T, when: str) -> None:
     try:
         callback(given)
     except BaseException as error:
-        name = getattr(callback, "__qualname__", repr(callback))
-        warn(f"{name} raised {error!r} {when}", DoneCallbackWarning, error)
+        name = getattr(callback, "__qualname__", quoted(callback))
+        warn(f"{name} raised {quoted(error, 200)} {when}", DoneCallbackWarning, error)
 
 
 def error_text(error: BaseException) -> str:
@@ -176,7 +177,8 @@ def _words_of(error: BaseException) -> str:
     whoever asks holds the engine's lock.
     """
     if is_told_by_python(error) and all(type(one) in PLAIN for one in args_of(error)):
-        return str(error)
+        with contextlib.suppress(ValueError):  # Python writes no number of very many digits
+            return str(error)
     if id(error) in _mute:
         return _MUTE
     found: list[str] = []
@@ -190,7 +192,10 @@ def _words_of(error: BaseException) -> str:
             _mute.discard(id(error))
 
     thread = threading.Thread(target=ask, name="cascade-error-text", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # there is no thread left to ask in
+        return _MUTE
     thread.join(_TEXT_WITHIN)
     if not found:
         _mute.add(id(error))

@@ -16,6 +16,7 @@ from cascade_nb.engine.processes.process_attempt import ProcessAttempt
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.protocols.execution import Executor
+from cascade_nb.text import quoted
 
 
 class MakesExecutors(Protocol):
@@ -88,7 +89,7 @@ class Executors:
                 return THREADS
             if not self._kinds.knows(on):
                 hint = nearest(on, self._kinds.names)
-                raise UsageError(f"on= knows no executor {on!r:.60}{hint}, or give an object")
+                raise UsageError(f"on= knows no executor {quoted(on)}{hint}, or give an object")
             return Place(on, True)
         adopted = self._made.get(_key_of(on))
         if adopted is not None and is_cluster(adopted):

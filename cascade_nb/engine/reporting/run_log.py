@@ -42,7 +42,7 @@ from cascade_nb.events.events import (
 )
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols.execution import Clock
-from cascade_nb.text import readable
+from cascade_nb.text import quoted, readable
 
 
 class Logged(Protocol):
@@ -76,7 +76,7 @@ def checked_log(kind: object) -> str | None:
         UsageError: there is none.
     """
     if kind is not None and kind not in KINDS:
-        raise UsageError(f"a log is for 'human' or 'json', not {kind!r:.60}")
+        raise UsageError(f"a log is for 'human' or 'json', not {quoted(kind)}")
     return None if kind is None else str(kind)
 
 

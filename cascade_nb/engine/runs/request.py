@@ -14,6 +14,7 @@ from cascade_nb.engine.storage.recovery import TakenUp
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.build import Bindings
 from cascade_nb.model.options.checks import checked_flag, checked_priority
+from cascade_nb.text import quoted
 
 
 def new_run_id() -> str:
@@ -49,7 +50,7 @@ class RunRequest:
     def __post_init__(self) -> None:
         checked_flag("fresh", self.fresh)
         if self.on_error not in ON_ERROR:
-            raise UsageError(f"on_error is 'stop' or 'continue', not {self.on_error!r}")
+            raise UsageError(f"on_error is 'stop' or 'continue', not {quoted(self.on_error)}")
         if self.priority is not None:
             checked_priority(self.priority)
 

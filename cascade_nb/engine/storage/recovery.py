@@ -20,6 +20,7 @@ from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.serialization.graph_pickle import pack_graph, unpack_graph
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.protocols.journal import Journal, Lease, RunRecord
+from cascade_nb.text import quoted
 
 OnWait = Callable[[LeaseHeldError], object]
 
@@ -140,7 +141,7 @@ def choose(records: Sequence[RunRecord], named: str | None) -> RunRecord:
         # What nobody owns was left by a kernel that died; it comes before what was given up.
         return min(open_ones, key=lambda record: (record.status != "running", -record.started))
     if not isinstance(named, str):
-        raise UsageError(f"a run is named by its id, or by how that begins, not by {named!r:.60}")
+        raise UsageError(f"a run is named by its id, or by how that begins, not by {quoted(named)}")
     found = [record for record in records if record.run_id.startswith(named)]
     if not found:
         raise UnknownNameError("run", named, [record.run_id for record in records])

@@ -20,6 +20,7 @@ from cascade_nb.engine.storage.result_keys import Keys
 from cascade_nb.errors import RunCancelledError, UsageError
 from cascade_nb.protocols.journal import Journal
 from cascade_nb.protocols.state_backend import StateBackend
+from cascade_nb.text import quoted
 
 LOOK: Final = 0.2  # seconds between two looks at what another kernel computes
 SHARES: Final = ("no", "wait")
@@ -113,7 +114,7 @@ def checked_share(share: str, journal: Journal | None) -> bool:
         UsageError: there is no such way of sharing, or nothing that other kernels could see.
     """
     if share not in SHARES:
-        raise UsageError(f"share is 'no' or 'wait', not {share!r}")
+        raise UsageError(f"share is 'no' or 'wait', not {quoted(share)}")
     if share == "wait" and journal is None:
         where = advised(
             'state_backend="redis://…" or "sqlite:///…"',

@@ -15,6 +15,7 @@ from cascade_nb.executors.dask.session import Session
 from cascade_nb.executors.processes.obstacles import obstacle_in
 from cascade_nb.executors.processes.pickles import packed_variables
 from cascade_nb.forking import forget_after_fork
+from cascade_nb.text import quoted
 
 PATIENCE: Final = 10.0  # seconds in which a scheduler has to answer
 AGAIN: Final = 1.0  # seconds between two looks whether a lost scheduler is back
@@ -54,7 +55,7 @@ class DaskExecutor:
     ) -> None:
         if cluster is not None and address_of(cluster) is None:
             raise UsageError(
-                f"{cluster!r:.60} is no Dask cluster that runs: give its address, a Client or a "
+                f"{quoted(cluster)} is no Dask cluster that runs: give its address, a Client or a "
                 "LocalCluster"
             )
         if workers is not None and workers < 1:
@@ -185,7 +186,7 @@ class DaskExecutor:
         """
         session = self._session
         if session is None or address not in {one.address for one in session.cluster.workers()}:
-            raise ClusterError(f"no worker {address!r:.80} is there")
+            raise ClusterError(f"no worker {quoted(address, 80)} is there")
         session.cluster.restart(address)
 
     def attach(self, cluster: Any) -> None:

@@ -40,7 +40,7 @@ from cascade_nb.model.lazy.lazy import PLAIN, Lazy
 from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.params.param import REQUIRED, Param
-from cascade_nb.model.routing import Router
+from cascade_nb.model.routing import Router, route_name
 
 Fingerprint = NewType("Fingerprint", str)  # 32 hexadecimal digits
 
@@ -278,7 +278,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
             every = (*lazy.collections.items(), *lazy.fixed.items())
             return [(name, value) for name, value in every if name not in ignored]
         if isinstance(lazy, Router):
-            routes = [(f"route {key!r:.40}", route) for key, route in lazy.routes.items()]
+            routes = [(route_name(key), route) for key, route in lazy.routes.items()]
             return [("selector", lazy.selector), *routes]
         assert isinstance(lazy, Param), f"an unknown kind of node: {lazy!r}"
         return [("value", lazy.value_in(self._params))] if self._known(lazy) else []

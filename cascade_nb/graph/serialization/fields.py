@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cascade_nb.errors import SerializationError
+from cascade_nb.text import quoted
 
 
 class Fields:
@@ -21,7 +22,7 @@ class Fields:
 
     def __init__(self, data: Any, what: str) -> None:
         if not isinstance(data, dict):
-            raise SerializationError(f"{what} is an object, not {data!r:.60}")
+            raise SerializationError(f"{what} is an object, not {quoted(data)}")
         self._data = dict(data)
         self._what = what
 
@@ -41,7 +42,7 @@ class Fields:
             raise SerializationError(f"{self._what} has no {name!r}")
         wrong = kind is not bool and kind is not object and isinstance(value, bool)
         if value is not default and (wrong or not isinstance(value, kind)):
-            raise SerializationError(f"the {name!r} of {self._what} cannot be {value!r:.60}")
+            raise SerializationError(f"the {name!r} of {self._what} cannot be {quoted(value)}")
         return value
 
     def each(self, name: str) -> Iterator[tuple[int, Any]]:
@@ -59,4 +60,4 @@ class Fields:
             SerializationError: there is a field too many.
         """
         if self._data:
-            raise SerializationError(f"{self._what} has no field {min(self._data)!r:.60}")
+            raise SerializationError(f"{self._what} has no field {quoted(min(self._data))}")

@@ -20,6 +20,7 @@ from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
 from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
+from cascade_nb.text import quoted
 
 VERSION: Final = 3
 
@@ -80,7 +81,7 @@ def unpack_graph(plain: PlainGraph) -> Graph:
     """
     if plain[0] != VERSION:
         raise SerializationError(
-            f"this graph was written down in format {plain[0]!r:.20}, and this version of "
+            f"this graph was written down in format {quoted(plain[0], 20)}, and this version of "
             f"cascade_nb reads format {VERSION}"
         )
     return _Unpacking(plain).graph()

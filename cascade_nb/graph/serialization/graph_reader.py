@@ -26,6 +26,7 @@ from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import DEFAULT, Router
 from cascade_nb.model.tasks.functions import GIVEN
 from cascade_nb.model.tasks.task import Task
+from cascade_nb.text import quoted
 
 VERSION: Final = 1
 FORMAT: Final = "cascade_graph"
@@ -97,7 +98,8 @@ class GraphReader:
         if not isinstance(content, dict) or content.get(FORMAT) != VERSION:
             found = content.get(FORMAT) if isinstance(content, dict) else None
             raise SerializationError(
-                f"this is no graph of version {VERSION}" + (f" but {found!r:.40}" if found else "")
+                f"this is no graph of version {VERSION}"
+                + (f" but {quoted(found, 40)}" if found else "")
             )
         fields = Fields(content, "the graph")
         fields.take(FORMAT, int)
@@ -166,7 +168,7 @@ class GraphReader:
         if kind == "param":
             return self._param(fields)
         if kind not in ("task", "map", "router"):
-            raise SerializationError(f"there is no kind of node {kind!r:.40}")
+            raise SerializationError(f"there is no kind of node {quoted(kind, 40)}")
         self._loader.missing = []
         options = self._options(Fields(fields.take("options", dict, {}), "options"))
         if kind == "router":
@@ -193,7 +195,9 @@ class GraphReader:
         how = fields.take("how", str, HOW[0])
         fields.end()
         if how not in HOW:
-            raise SerializationError(f"there is no way {how!r:.40} of going through collections")
+            raise SerializationError(
+                f"there is no way {quoted(how, 40)} of going through collections"
+            )
         if not columns or not all(isinstance(c, (list, Lazy)) for c in columns.values()):
             raise SerializationError("a map goes through lists")
         _check(task, *task.placed({**fixed, **columns}))

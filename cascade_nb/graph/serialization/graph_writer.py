@@ -29,6 +29,7 @@ from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import DEFAULT, Router
+from cascade_nb.text import quoted
 
 
 def to_json(graph: Graph) -> str:
@@ -118,7 +119,7 @@ class _Text:
         said = self._writer.write(value)
         if self._writer.opaque > before:
             raise SerializationError(
-                f"{value!r:.80} cannot be written as JSON; have a task make it"
+                f"{quoted(value, 80)} cannot be written as JSON; have a task make it"
             )
         return said
 

@@ -16,6 +16,7 @@ from cascade_nb.graph.serialization.import_paths import Where
 from cascade_nb.graph.serialization.value_writer import NAMED, SEQUENCES, WRITTEN, Opaque
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Resource, inject
+from cascade_nb.text import quoted
 
 
 class Loader:
@@ -47,7 +48,7 @@ class Loader:
         kind = data.get("$")
         load = _LOADERS.get(kind) if isinstance(kind, str) else None
         if load is None:
-            raise SerializationError(f"there is no kind of value {kind!r:.60}")
+            raise SerializationError(f"there is no kind of value {quoted(kind)}")
         try:
             return load(self, {name: part for name, part in data.items() if name != "$"})
         except SerializationError:
@@ -62,7 +63,7 @@ class Loader:
             SerializationError: there is none so far.
         """
         if type(index) is not int or not 0 <= index < len(self._lazies):
-            raise SerializationError(f"there is no node {index!r:.60} before this one")
+            raise SerializationError(f"there is no node {quoted(index)} before this one")
         return self._lazies[index]
 
     def where(self, data: Any) -> Where:
@@ -72,9 +73,9 @@ class Loader:
             SerializationError: it is none.
         """
         if not isinstance(data, dict) or set(data) != set(Where._fields):
-            raise SerializationError(f"this is no import path: {data!r:.120}")
+            raise SerializationError(f"this is no import path: {quoted(data, 120)}")
         if not all(isinstance(part, str) and part for part in data.values()):
-            raise SerializationError(f"this is no import path: {data!r:.120}")
+            raise SerializationError(f"this is no import path: {quoted(data, 120)}")
         return Where(**data)
 
     def _node(self, data: dict[str, Any]) -> Lazy:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cascade_nb.errors import MapError, nearest
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.text import readable
+from cascade_nb.text import quoted, readable
 
 HOW: Final = ("zip", "product")
 _SHOWN_LABELS: Final = (bool, int, float, str, type(None))  # whose `repr` nobody else has written
@@ -27,7 +27,7 @@ def items_of(value: Any, where: str) -> list[Any]:
     """
     if isinstance(value, _TEXT):
         raise MapError(
-            f"{where} goes through the items of a collection, and {value!r:.40} is text; "
+            f"{where} goes through the items of a collection, and {quoted(value, 40)} is text; "
             "put it into a list"
         )
     if isinstance(value, Mapping):
@@ -80,7 +80,7 @@ class Axis(list[Any]):
 def _label(name: str, place: int, label: Any) -> str:
     if type(label).__module__ == "numpy" and hasattr(label, "item") and not label.ndim:
         label = label.item()
-    if type(label) in _SHOWN_LABELS and len(told := readable(repr(label))) <= _LABEL:
+    if type(label) in _SHOWN_LABELS and len(told := readable(quoted(label, _LABEL + 1))) <= _LABEL:
         return f"{name}={told}"
     return f"{name}[{place}]"
 
@@ -128,7 +128,7 @@ def how_of(
     if "how" in parameters and not isinstance(how, str):
         return HOW[0], {**collections, "how": how}
     raise MapError(
-        f"{where}(how=…) is 'zip' or 'product', not {how!r:.40}{nearest(str(how)[:40], HOW)}"
+        f"{where}(how=…) is 'zip' or 'product', not {quoted(how, 40)}{nearest(how, HOW)}"
     )
 
 

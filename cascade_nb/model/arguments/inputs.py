@@ -19,6 +19,7 @@ from cascade_nb.model.containers.kinds import ContainerKind
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Injected
+from cascade_nb.text import quoted
 
 ATOMS: Final[frozenset[type]] = frozenset(
     {int, float, complex, bool, str, bytes, bytearray, type(None), range, type(len)}
@@ -51,7 +52,7 @@ class OutOfReachError(TaskCallError):
 
     def told(self, name: str) -> str:
         """The same in words, for a value of this name."""
-        label = self.held.label if isinstance(self.held, Lazy) else repr(self.held)
+        label = self.held.label if isinstance(self.held, Lazy) else quoted(self.held)
         return (
             f"{name}{self.path} holds the lazy value {label}, and nothing can be put in its place "
             f"inside a {self.inside}; hand {label} to the task as an argument of its own, or in a "

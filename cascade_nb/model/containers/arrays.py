@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from cascade_nb.text import quoted
+
 
 def there_may_be_arrays() -> bool:
     """Whether a value can be an array; into one of objects Python's collector does not look."""
@@ -72,5 +74,5 @@ def _object_columns(frame: Any) -> list[tuple[str, list[Any]]]:
     if hasattr(frame, "columns"):
         kinds = frame.dtypes.to_numpy()
         places = [place for place, kind in enumerate(kinds) if kind.kind == "O"]
-        return [(f"[{frame.columns[i]!r:.60}]", frame.iloc[:, i].tolist()) for i in places]
+        return [(f"[{quoted(frame.columns[i])}]", frame.iloc[:, i].tolist()) for i in places]
     return [("", frame.tolist())] if frame.dtype.kind == "O" else []

@@ -27,6 +27,7 @@ from cascade_nb.model.containers.attributes import (
     set_attributes,
 )
 from cascade_nb.model.containers.closures import function_parts, function_path
+from cascade_nb.text import quoted
 
 
 class ContainerKind(NamedTuple):
@@ -164,7 +165,7 @@ def dict_kind(base: Any) -> ContainerKind:
         if position >= count:
             return _attribute_path(value, position - count)
         key = list(base.__iter__(value))[position // 2]
-        return f"[{key!r:.60}]" if position % 2 else f" (the key {key!r:.60})"
+        return f"[{quoted(key)}]" if position % 2 else f" (the key {quoted(key)})"
 
     def shell(value: Any) -> Any:
         new = base.__new__(type(value))

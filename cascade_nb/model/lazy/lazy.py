@@ -23,6 +23,7 @@ from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.options.pause_condition import PauseIf
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.pickling import reduced_lazy
+from cascade_nb.text import quoted
 
 Self = TypeVar("Self", bound="Lazy")
 
@@ -209,7 +210,7 @@ class Lazy(Refusals, Operators, Timed):
             if not isinstance(other, Lazy):
                 raise UsageError(
                     ".after() takes lazy values, the results of task calls, not the "
-                    f"{type(other).__name__} {other!r:.60}"
+                    f"{type(other).__name__} {quoted(other)}"
                 )
         return self._with(self.options.but(after=self.options.after + others))
 
@@ -301,7 +302,7 @@ class Lazy(Refusals, Operators, Timed):
             >>> daily = report.with_cache(ttl="1d", files="data/*.csv")
         """
         if reuse is not None and not isinstance(reuse, bool):
-            raise PolicyError(f"reuse is True or False, not {reuse!r:.60}")
+            raise PolicyError(f"reuse is True or False, not {quoted(reuse)}")
         cache = checked_cache(self.options.cache, ttl, files, version)
         reuse = self.options.reuse if reuse is None else reuse
         return self._with(self.options.but(cache=cache, reuse=reuse))

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from cascade_nb.errors import LazyAttributeError, LazyValueError
+from cascade_nb.text import kind_and_value
 
 Ways = Callable[[Any], str]
 
@@ -105,7 +106,7 @@ class Refusals:
         if isinstance(other, Refusals):
             return False
         _warn_where_errors_are_lost(self, sys._getframe(1))
-        raise refused(self, f"it cannot be compared with {_kind(other)}")
+        raise refused(self, f"it cannot be compared with {kind_and_value(other)}")
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -217,13 +218,6 @@ def refuse_change(lazy: Any, name: str, *value: object) -> NoReturn:
 
 def _sentence(lazy: Any, what: str) -> str:
     return f"{lazy.label} is not computed yet, so {what}; {_ways(lazy)}"
-
-
-def _kind(value: object) -> str:
-    try:
-        return f"the {type(value).__name__} {value!r:.40}"
-    except Exception:  # the repr of somebody's class
-        return f"a {type(value).__name__}"
 
 
 def _refusing(what: str) -> Callable[..., NoReturn]:

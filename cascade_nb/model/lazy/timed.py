@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from cascade_nb.errors import LazyValueError, UsageError
 from cascade_nb.model.options.checks import checked_priority, checked_timeout
 from cascade_nb.model.options.pause_condition import PauseIf, checked_pause_if
+from cascade_nb.text import quoted
 
 Self = TypeVar("Self", bound="Timed")
 
@@ -22,7 +23,7 @@ class Timed:
 
     def _with(self: Self, options: Any) -> Self:
         """A copy that differs in its options only."""
-        raise LazyValueError(f"{self!r:.60} takes no options")
+        raise LazyValueError(f"{quoted(self)} takes no options")
 
     def with_priority(self: Self, priority: int) -> Self:
         """The same, started before what could start at the same time and has a lower priority.
@@ -104,7 +105,7 @@ class Timed:
         """
         if not hasattr(self, "task"):
             raise UsageError(
-                f"{self!r:.60} runs nothing itself, so no run can stop before it; put "
+                f"{quoted(self)} runs nothing itself, so no run can stop before it; put "
                 ".pause_before() behind what it reads, or what reads it"
             )
         condition = None if pause_if is None else checked_pause_if(pause_if)

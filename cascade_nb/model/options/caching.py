@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from cascade_nb.errors import PolicyError, UsageError
 from cascade_nb.model.options.checks import checked_version, is_finite
+from cascade_nb.text import quoted
 
 _NUMBER: Final = r"(\d+(?:\.\d+)?)"
 _PART: Final = re.compile(_NUMBER + r"\s*(d|h|min|m|s)\s*", re.ASCII)
@@ -63,11 +64,11 @@ def seconds_of(text: str) -> float:
         UsageError: nobody can read it, or it is zero.
     """
     if not _SPAN.fullmatch(text):
-        raise UsageError(f"{text!r:.60} is no length of time; write 90s, 10m, 1h30m or 2d")
+        raise UsageError(f"{quoted(text)} is no length of time; write 90s, 10m, 1h30m or 2d")
     parts = _PART.findall(text)
     seconds = sum(float(n) * _SECONDS[unit] for n, unit in parts) if parts else float(text)
     if not seconds > 0:
-        raise UsageError(f"a length of time is above zero, and {text!r:.60} is not")
+        raise UsageError(f"a length of time is above zero, and {quoted(text)} is not")
     return seconds
 
 
@@ -83,7 +84,9 @@ def checked_older(older: object) -> float | None:
     if isinstance(older, str):
         return 0.0 if _NONE.fullmatch(older) else seconds_of(older)
     if isinstance(older, bool) or not isinstance(older, (int, float)) or not older >= 0:
-        raise UsageError(f"a length of time is text such as '30d', or seconds, not {older!r:.60}")
+        raise UsageError(f"a length of time is text such as '30d', or seconds, not {quoted(older)}")
+    if not is_finite(older):
+        raise UsageError(f"a length of time is finite, and {quoted(older)} is not")
     return float(older)
 
 
@@ -94,9 +97,9 @@ def _checked_ttl(ttl: Any) -> float:
         except UsageError as error:
             raise PolicyError(f"ttl: {error}") from None
     if isinstance(ttl, bool) or not isinstance(ttl, (int, float)):
-        raise PolicyError(f"ttl is a number of seconds or a text like '1d', not {ttl!r:.60}")
+        raise PolicyError(f"ttl is a number of seconds or a text like '1d', not {quoted(ttl)}")
     if not (ttl > 0 and is_finite(ttl)):
-        raise PolicyError(f"ttl must be above zero and finite, not {ttl!r:.60}")
+        raise PolicyError(f"ttl must be above zero and finite, not {quoted(ttl)}")
     return float(ttl)
 
 
@@ -104,7 +107,7 @@ def _checked_files(files: Any) -> tuple[str, ...]:
     if isinstance(files, (str, os.PathLike)):
         files = (files,)
     if not isinstance(files, Iterable):
-        raise PolicyError(f"files takes paths and globs, not {files!r:.60}")
+        raise PolicyError(f"files takes paths and globs, not {quoted(files)}")
     found = tuple(map(_path, files))
     return tuple(dict.fromkeys(found))
 
@@ -112,5 +115,5 @@ def _checked_files(files: Any) -> tuple[str, ...]:
 def _path(file: Any) -> str:
     path = os.fspath(file) if isinstance(file, (str, os.PathLike)) else None
     if not isinstance(path, str) or not path or "\0" in path:
-        raise PolicyError(f"files takes paths and globs, not {file!r:.60}")
+        raise PolicyError(f"files takes paths and globs, not {quoted(file)}")
     return path

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from cascade_nb.errors import PolicyError, UsageError
+from cascade_nb.text import quoted
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 NAME_LIMIT: Final = 120
@@ -41,10 +42,10 @@ def checked_names(names: object, what: str) -> tuple[str, ...]:
     if isinstance(names, str):
         return (names,)
     if not isinstance(names, (list, tuple, set, frozenset, dict)):
-        raise UsageError(f"{what} are a list of texts, not {names!r:.60}")
+        raise UsageError(f"{what} are a list of texts, not {quoted(names)}")
     for name in names:
         if not isinstance(name, str):
-            raise UsageError(f"{what} are texts, and {name!r:.60} is none")
+            raise UsageError(f"{what} are texts, and {quoted(name)} is none")
     return tuple(names)
 
 
@@ -55,7 +56,7 @@ def checked_version(version: object) -> str:
         PolicyError: it is no text and no whole number.
     """
     if not isinstance(version, (str, int)) or isinstance(version, bool):
-        raise PolicyError(f"a version is text or a whole number, not {version!r:.60}")
+        raise PolicyError(f"a version is text or a whole number, not {quoted(version)}")
     return str(version)
 
 
@@ -66,7 +67,7 @@ def checked_flag(name: str, value: object) -> bool:
         PolicyError: it is something else.
     """
     if not isinstance(value, bool):
-        raise PolicyError(f"{name} is True or False, not {value!r:.60}")
+        raise PolicyError(f"{name} is True or False, not {quoted(value)}")
     return value
 
 
@@ -80,7 +81,7 @@ def checked_priority(priority: object) -> int:
     if not is_whole or not -PRIORITY_LIMIT <= priority <= PRIORITY_LIMIT:  # type: ignore[operator]
         raise PolicyError(
             f"a priority is a whole number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}, the higher "
-            f"first, not {priority!r:.60}"
+            f"first, not {quoted(priority)}"
         )
     return priority  # type: ignore[return-value]
 
@@ -92,9 +93,9 @@ def checked_timeout(seconds: object, what: str = "a timeout") -> float:
         PolicyError: it is no finite number above zero.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise PolicyError(f"{what} is a number of seconds, not {seconds!r:.60}")
+        raise PolicyError(f"{what} is a number of seconds, not {quoted(seconds)}")
     if not (seconds > 0 and is_finite(seconds)):
-        raise PolicyError(f"{what} must be above zero and finite, not {seconds!r:.60}")
+        raise PolicyError(f"{what} must be above zero and finite, not {quoted(seconds)}")
     return float(seconds)
 
 
@@ -107,7 +108,7 @@ def checked_wait(seconds: object, what: str) -> float | None:
     if seconds is None:
         return None
     if not isinstance(seconds, (int, float)) or seconds != seconds:  # noqa: PLR0124 - it is no NaN
-        raise UsageError(f"{what} is a number of seconds, not {seconds!r:.60}")
+        raise UsageError(f"{what} is a number of seconds, not {quoted(seconds)}")
     return float(seconds) if is_finite(seconds) else None
 
 
@@ -127,7 +128,7 @@ def checked_needs(
         UsageError: a resource has an impossible name.
     """
     if not isinstance(resources, Mapping):
-        raise PolicyError(f"resources are a dict of name and amount, not {resources!r:.60}")
+        raise PolicyError(f"resources are a dict of name and amount, not {quoted(resources)}")
     checked: dict[str, Any] = {}
     for name, amount in resources.items():
         checked_name(name, "resource name")
@@ -144,10 +145,10 @@ def checked_amount(name: str, amount: object) -> float:
     """
     kind = type(amount)
     if kind is bool or not issubclass(kind, (int, float)):
-        shown = repr(amount) if kind in _PLAIN else f"<{kind.__name__}>"
+        shown = quoted(amount) if kind in _PLAIN else f"<{kind.__name__}>"
         raise PolicyError(f"{name}={shown}: an amount is a number")
     given: Any = amount
     number: float = int.__int__(given) if issubclass(kind, int) else float.__float__(given)
     if not (number >= 0 and is_finite(number)):
-        raise PolicyError(f"{name}={number!r:.60}: an amount is finite and at least 0")
+        raise PolicyError(f"{name}={quoted(number)}: an amount is finite and at least 0")
     return number

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from cascade_nb.concurrency.safe_parse import safely
 from cascade_nb.errors import UsageError
+from cascade_nb.text import quoted
 
 #: Whether a start is held, given by parameter what its body would get.
 PauseIf: TypeAlias = Callable[[dict[str, Any]], object]
@@ -34,7 +35,7 @@ class Expression:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             said = error.msg if isinstance(error, SyntaxError) else str(error)
             raise UsageError(
-                f"{text!r:.60} is no expression ({said or type(error).__name__}); a condition is "
+                f"{quoted(text)} is no expression ({said or type(error).__name__}); a condition is "
                 "one of a node's inputs, such as len(rows) > 3"
             ) from None
         self.text, self._names = text.strip(), names
@@ -56,7 +57,7 @@ def checked_pause_if(condition: object) -> PauseIf:
     if not callable(function):
         raise UsageError(
             "pause_if is a function of a node's inputs, such as lambda inputs: inputs['n'] > 3, "
-            f"not {condition!r:.60}"
+            f"not {quoted(condition)}"
         )
     if inspect.iscoroutinefunction(getattr(function, "fn", function)):
         raise UsageError("pause_if is a plain function, and an async one was given")

@@ -9,6 +9,7 @@ from typing import Final
 from cascade_nb.concurrency.raised import is_raised_as
 from cascade_nb.errors import LazyValueError, PolicyError, ResultError
 from cascade_nb.model.options.checks import is_finite
+from cascade_nb.text import quoted
 
 #: What the next attempt would raise as well.
 _IN_VAIN: Final = (ResultError, LazyValueError)
@@ -47,22 +48,24 @@ class Retry:
 
     def __post_init__(self) -> None:
         if isinstance(self.max_attempts, bool) or not isinstance(self.max_attempts, int):
-            raise PolicyError(f"max_attempts must be a whole number, not {self.max_attempts!r}")
+            raise PolicyError(
+                f"max_attempts must be a whole number, not {quoted(self.max_attempts)}"
+            )
         if self.max_attempts < 1:
             raise PolicyError(
                 f"max_attempts counts the first attempt too, so it is at least 1, not "
-                f"{self.max_attempts}"
+                f"{quoted(self.max_attempts)}"
             )
         _at_least("delay", self.delay, 0)
         _at_least("backoff", self.backoff, 1)
         _at_least("max_delay", self.max_delay, 0)
-        if not 0 <= self.jitter <= 1:
-            raise PolicyError(f"jitter is a fraction between 0 and 1, not {self.jitter!r}")
+        if not isinstance(self.jitter, (int, float)) or not 0 <= self.jitter <= 1:
+            raise PolicyError(f"jitter is a fraction between 0 and 1, not {quoted(self.jitter)}")
         kinds = self.on if isinstance(self.on, tuple) else (self.on,)
         if not kinds or not all(
             isinstance(k, type) and issubclass(k, BaseException) for k in kinds
         ):
-            raise PolicyError(f"`on` takes exception classes, not {self.on!r}")
+            raise PolicyError(f"`on` takes exception classes, not {quoted(self.on)}")
         object.__setattr__(self, "on", kinds)
 
     def wait_after(self, attempt: int, rng: random.Random) -> float:
@@ -116,6 +119,6 @@ class Retry:
 
 def _at_least(what: str, value: float, least: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
-        raise PolicyError(f"{what} must be a number of at least {least}, not {value!r}")
+        raise PolicyError(f"{what} must be a number of at least {least}, not {quoted(value)}")
     if not is_finite(value):
-        raise PolicyError(f"{what} must be finite, not {value!r}")
+        raise PolicyError(f"{what} must be finite, not {quoted(value)}")

@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cascade_nb.model.params.param_types import ParamType
+from cascade_nb.text import quoted
 
 #: Steps that a slider may have; a number of more is written.
 SLIDES: Final = 1000
+_LONGEST: Final = 1_000_000  # characters of a value
 
 
 def field_of(name: str, kind: ParamType | None) -> dict[str, Any]:
@@ -81,5 +83,5 @@ def text_of(value: Any) -> str:
         try:
             return json.dumps(some, default=text_of, ensure_ascii=False)
         except (TypeError, ValueError, RecursionError):
-            return repr(value)
-    return str(value)
+            return quoted(value, _LONGEST)
+    return quoted(value, _LONGEST) if type(value) is int else str(value)

@@ -9,6 +9,7 @@ from cascade_nb.errors import ParamError, nearest
 from cascade_nb.model.lazy.lazy import PLAIN, Lazy
 from cascade_nb.model.options.checks import checked_name
 from cascade_nb.model.params.param_types import ParamType, param_type_of
+from cascade_nb.text import quoted
 
 
 class _Required:
@@ -96,7 +97,7 @@ class Param(Lazy):
         except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise ParamError(
                 f"parameter {self.name!r} takes {kind.name}, and "
-                f"{value!r:.200} ({type(value).__name__}) is none"
+                f"{quoted(value, 200)} ({type(value).__name__}) is none"
             ) from error
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -140,7 +141,7 @@ def checked_params(params: object) -> dict[str, Any]:
         return {}
     if not isinstance(params, Mapping) or not all(isinstance(name, str) for name in params):
         raise ParamError(
-            f"params is a dict of names and values, params={{'size': 3}}, not {params!r:.60}"
+            f"params is a dict of names and values, params={{'size': 3}}, not {quoted(params)}"
         )
     return dict(params)
 

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.errors import ParamError, UsageError
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.model.params.bounds import UNBOUNDED, Bounds, bounds_in, bounds_of_range
+from cascade_nb.text import quoted
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
@@ -96,7 +97,7 @@ def param_type_of(annotation: Any) -> ParamType:
         return _class(annotation)
     raise ParamError(
         f"a parameter's type is a class, Literal, list[…], dict[…], or a union of such, and "
-        f"{annotation!r:.80} is none that a value can be checked against"
+        f"{quoted(annotation, 80)} is none that a value can be checked against"
     )
 
 

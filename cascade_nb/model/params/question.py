@@ -10,6 +10,7 @@ from cascade_nb.errors import AnswerError, ParamError, UsageError, nearest
 from cascade_nb.model.params.field import field_of
 from cascade_nb.model.params.param import REQUIRED
 from cascade_nb.model.params.param_types import ParamType, param_type_of
+from cascade_nb.text import quoted
 
 LONGEST: Final = 2_000  # characters of a question
 _ANSWER: Final = 100  # characters of an answer that are said back
@@ -55,10 +56,10 @@ class Question(NamedTuple):
             if isinstance(error, AnswerError):
                 raise
             raise AnswerError(
-                f"the question takes {self.takes}, and {answer!r:.{_ANSWER}} is none"
+                f"the question takes {self.takes}, and {quoted(answer, _ANSWER)} is none"
                 if not isinstance(self.type, Mapping)
                 else f"the question takes an object of JSON with {self.takes}, and "
-                f"{answer!r:.{_ANSWER}} is none"
+                f"{quoted(answer, _ANSWER)} is none"
             ) from error
 
     def _form_taken(self, answer: Any) -> dict[str, Any]:
@@ -67,7 +68,7 @@ class Question(NamedTuple):
         for name in answer:
             if name not in self.type:
                 raise AnswerError(
-                    f"the question has no field {name!r:.60}{nearest(name, self.type)}"
+                    f"the question has no field {quoted(name)}{nearest(name, self.type)}"
                 )
         missing = [name for name in self.type if name not in answer]
         if missing:
@@ -79,7 +80,7 @@ class Question(NamedTuple):
                 made[name] = _taken(kind, answer[name])
             except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
                 raise AnswerError(
-                    f"{name} takes {_kind_words(kind)}, and {answer[name]!r:.{_ANSWER}} is none"
+                    f"{name} takes {_kind_words(kind)}, and {quoted(answer[name], _ANSWER)} is none"
                 ) from error
         return made
 
@@ -101,9 +102,9 @@ def checked_question(text: object, type_: object, default: object, topic: str = 
     """
     check_type(type_)
     if not isinstance(text, str):
-        raise UsageError(f"a question is a text, not {type(text).__name__} {text!r:.60}")
+        raise UsageError(f"a question is a text, not {type(text).__name__} {quoted(text)}")
     if not text.strip() or len(text) > LONGEST:
-        raise UsageError(f"a question has 1 to {LONGEST} characters, and {text!r:.60} is none")
+        raise UsageError(f"a question has 1 to {LONGEST} characters, and {quoted(text)} is none")
     question = Question(text, type_, default, topic)
     if default is not REQUIRED:
         try:
@@ -123,7 +124,7 @@ def check_type(type_: object) -> None:
         param_type_of(type_)
         return
     if not type_ or not all(isinstance(name, str) and name for name in type_):
-        raise ParamError(f"a form is a dict of names and types, not {type_!r:.60}")
+        raise ParamError(f"a form is a dict of names and types, not {quoted(type_)}")
     for one in type_.values():
         param_type_of(one)
 

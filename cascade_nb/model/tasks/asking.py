@@ -12,6 +12,7 @@ from cascade_nb.model.params.param import REQUIRED
 from cascade_nb.model.params.question import check_type, checked_question
 from cascade_nb.model.tasks.present import Continued
 from cascade_nb.model.tasks.task import Task
+from cascade_nb.text import quoted
 
 P = ParamSpec("P")
 
@@ -111,8 +112,8 @@ def _ask(
             text = question.format(*values, **named)
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise UsageError(
-                f"the question {question!r:.80} cannot be put together of what it was given: "
-                f"{error!r:.100}"
+                f"the question {quoted(question, 80)} cannot be put together of what it was given: "
+                f"{quoted(error, 100)}"
             ) from None
     return Continued(checked_question(text, type, default))
 
@@ -140,7 +141,7 @@ def _recv(topic: str, *, type: Any = None, default: Any = REQUIRED) -> Any:
         <lazy recv as 'ready'>
     """
     if not isinstance(topic, str) or not 0 < len(topic) <= _TOPIC or not topic.isprintable():
-        raise UsageError(f"a topic is a text of at most {_TOPIC} characters, not {topic!r:.60}")
+        raise UsageError(f"a topic is a text of at most {_TOPIC} characters, not {quoted(topic)}")
     if set(topic) & set("#+") or topic.startswith(("cascade/", "$")):
         raise UsageError(
             f"{topic[:60]!r} is no topic to receive on: it has neither '#' nor '+', and does not "

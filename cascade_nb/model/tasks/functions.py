@@ -12,6 +12,7 @@ from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.options.checks import checked_name
+from cascade_nb.text import quoted
 
 EXECUTORS: Final = ("thread", "processes", "dask", "async", "inline")
 #: How an executor is called that a task was given as an object.
@@ -30,7 +31,7 @@ def check_function(fn: Any) -> None:
             f"object, `def make_{fn.__name__.lower()}(…): return {fn.__name__}(…)`"
         )
     if not callable(fn) or isinstance(fn, Lazy):
-        raise TaskDefinitionError(f"a task is made of a function, and {fn!r:.60} is none")
+        raise TaskDefinitionError(f"a task is made of a function, and {quoted(fn)} is none")
 
 
 def name_of(fn: Any, name: str | None) -> str:
@@ -68,8 +69,8 @@ def executor_for(fn: Any, wanted: str | Submits | None, name: str) -> str:
     if not isinstance(wanted, str):
         if isinstance(wanted, type) or not callable(getattr(wanted, "submit", None)):
             raise TaskDefinitionError(
-                f"{name}: {wanted!r:.60} is no executor: give a name ({', '.join(EXECUTORS)}), or "
-                "an object that has a method submit()"
+                f"{name}: {quoted(wanted)} is no executor: give a name ({', '.join(EXECUTORS)}), "
+                "or an object that has a method submit()"
             )
         wanted = GIVEN
     elif wanted not in EXECUTORS:

@@ -12,7 +12,7 @@ from cascade_nb.errors import MapError, UsageError, nearest
 from cascade_nb.model.arguments.collections import items_of
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.tasks.decorator import task
-from cascade_nb.text import readable
+from cascade_nb.text import quoted, readable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Grid:
             if name not in self.axes:
                 known = ", ".join(self.axes)
                 raise UsageError(
-                    f"the grid has no axis {name!r:.60}, only {known}{nearest(name, self.axes)}"
+                    f"the grid has no axis {quoted(name)}, only {known}{nearest(name, self.axes)}"
                 )
         there = {name: _place(name, self.axes[name], label) for name, label in labels.items()}
         places = [0]
@@ -140,7 +140,7 @@ class Grid:
             1  2     20
         """
         if value in self.axes:
-            raise UsageError(f"{value!r:.60} is an axis; give the results another name")
+            raise UsageError(f"{quoted(value)} is an axis; give the results another name")
         try:
             pandas = importlib.import_module("pandas")
         except ImportError:
@@ -185,7 +185,7 @@ def grid(mapped: MappedLazyResult[Any]) -> LazyResult[Grid]:
     if not isinstance(mapped, MappedLazyResult):
         raise MapError(
             f"cs.grid takes what .map(…, how='product') gives, not {type(mapped).__name__} "
-            f"{mapped!r:.60}"
+            f"{quoted(mapped)}"
         )
     if mapped.how == "zip" and len(mapped.collections) > 1:
         raise MapError(
@@ -211,8 +211,8 @@ def _place(name: str, along: list[Any], label: Any) -> int:
     for place, known in enumerate(along):
         if known is label or _equal(known, label):
             return place
-    told = ", ".join(f"{known!r:.24}" for known in along[:5]) + (", …" if len(along) > 5 else "")
-    raise UsageError(f"there is no {label!r:.60} on the axis {name}, which has {told}")
+    told = ", ".join(quoted(known, 24) for known in along[:5]) + (", …" if len(along) > 5 else "")
+    raise UsageError(f"there is no {quoted(label)} on the axis {name}, which has {told}")
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -17,6 +17,7 @@ from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.model.tasks.tiny import LENGTH, are_plain_numbers, are_tiny
+from cascade_nb.text import quoted
 
 _DEPTH: Final = 3  # so many operations inside of each other are shown, and "…" for the rest
 _EXPONENT: Final = 64  # up to which a power of a tiny number is one
@@ -90,7 +91,7 @@ def _operand(value: Any, depth: int) -> str:
     if isinstance(value, int) and value.bit_length() > LENGTH:
         return "<int>"  # Python refuses to write the longest
     if value is None or isinstance(value, (int, float)):
-        return f"{value!r:.{_TEXT}}"
+        return quoted(value, _TEXT)
     return f"<{type(value).__name__}>"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.annotations import annotations_of
+from cascade_nb.text import quoted
 
 
 def checked_outputs(outputs: object, name: str) -> int | None:
@@ -23,7 +24,7 @@ def checked_outputs(outputs: object, name: str) -> int | None:
         return None
     if isinstance(outputs, bool) or not isinstance(outputs, int) or outputs < 1:
         raise TaskDefinitionError(
-            f"{name}: outputs is how many values it returns, at least 1, not {outputs!r:.40}"
+            f"{name}: outputs is how many values it returns, at least 1, not {quoted(outputs, 40)}"
         )
     return outputs
 

@@ -66,7 +66,10 @@ class TestsText:
         if isinstance(value, PurePath):
             self._imports.add("pathlib")
             return f"pathlib.Path({str(value)!r})"
-        text = repr(value)
+        try:
+            text = repr(value)
+        except Exception:  # of somebody's class, or of a number of very many digits
+            return None
         if type(value) in _OF_MODULES:
             if getattr(value, "tzinfo", None) not in (None, dt.timezone.utc):
                 return None

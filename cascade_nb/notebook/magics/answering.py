@@ -12,6 +12,7 @@ from cascade_nb.notebook.panel.drawing import on_a_loop_of_its_own
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
 from cascade_nb.shortcuts.answering import answer
+from cascade_nb.text import quoted
 
 
 def answer_question(session: Session, given: Namespace, awaited: bool) -> Any:
@@ -39,7 +40,7 @@ def _ask_again(session: Session, given: Namespace, awaited: bool) -> Any:
         raise UsageError("--again has a question asked anew, so that it takes no answer")
     target, item = session.meaning(given.name)
     if not isinstance(target, Lazy) or item:
-        raise UsageError(f"{given.name!r:.60} is no question that could be asked anew")
+        raise UsageError(f"{quoted(given.name)} is no question that could be asked anew")
     asking = session.engine.ask_again(target, bindings=session.workspace)
 
     def told(kept: bool) -> str:

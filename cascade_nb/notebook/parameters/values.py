@@ -18,6 +18,7 @@ from cascade_nb.model.params.field import field_of, text_of
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.notebook.panel.drawing import whole_graph
 from cascade_nb.notebook.session import Session
+from cascade_nb.text import quoted
 
 _LONG: Final = 300  # characters of a value that are shown
 NONE_HERE: Final = "; cs.Param('size', default=3, type=int), given to a task, makes one"
@@ -96,7 +97,7 @@ def _field(session: Session, param: Param) -> dict[str, Any]:
 def _shown(param: Param, value: Any) -> str | None:
     if value is REQUIRED:
         return None
-    text = repr(value) if param.kind is None else text_of(value)
+    text = quoted(value, _LONG + 1) if param.kind is None else text_of(value)
     return text if len(text) <= _LONG else f"{text[:_LONG]} …"
 
 

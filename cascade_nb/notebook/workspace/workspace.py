@@ -32,6 +32,7 @@ from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.workspace.layers import Cell, Chain, Layer, Meaning, Place, lazies_in
+from cascade_nb.text import kind_and_value
 
 #: What to do where a node was asked for and there are none, as the end of a sentence.
 NO_NODES: Final = "; there are none yet: a %%cascade cell that binds a name to a call makes one"
@@ -345,6 +346,4 @@ def _task_of(node: Node) -> AnyTask | None:
 
 
 def _kind(value: object) -> str:
-    if isinstance(value, Task):
-        return "a task"
-    return f"the {type(value).__name__} {value!r:.40}"
+    return "a task" if isinstance(value, Task) else kind_and_value(value)

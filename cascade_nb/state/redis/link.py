@@ -17,6 +17,7 @@ from cascade_nb.errors import StateError, UsageError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.state.redis.advice import SILENT, STRANGE, UNREACHABLE, code_in, trouble
 from cascade_nb.state.redis.replies import Shape, maybe_bytes
+from cascade_nb.text import quoted
 
 try:
     from redis import DriverInfo, __version__, exceptions
@@ -113,7 +114,7 @@ class RedisServer:
 
     def _checked(self, answer: Any, sound: bool) -> Any:
         if not sound:
-            raise trouble(self._where, STRANGE, f"{answer!r:.60}")
+            raise trouble(self._where, STRANGE, quoted(answer))
         return answer
 
     def _trouble(self, error: exceptions.RedisError) -> StateError:

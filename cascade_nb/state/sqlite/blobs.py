@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cascade_nb.errors import RefusedBlobError
+from cascade_nb.text import quoted
 
 FORGOTTEN: Final = 3600.0  # seconds without a write after which nobody still works at a draft
 
@@ -115,7 +116,9 @@ class Blobs:
         """
         path = self._path(digest) if is_digest(digest) else None
         if path is None or path.parent.is_symlink() or path.is_symlink():
-            raise RefusedBlobError(f"{digest!r:.80} names no file of {self._folder}; {_AGAIN}")
+            raise RefusedBlobError(
+                f"{quoted(digest, 80)} names no file of {self._folder}; {_AGAIN}"
+            )
         fd = os.open(path, _READING)
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):

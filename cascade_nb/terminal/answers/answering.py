@@ -11,6 +11,7 @@ from cascade_nb.errors import UsageError
 from cascade_nb.terminal.answers.over_broker import over_broker
 from cascade_nb.terminal.output import tell
 from cascade_nb.terminal.remote.place import asked_at, holder_of_command, nobody_at
+from cascade_nb.text import quoted
 
 _NOBODY = "nothing is running, so nothing is asked"
 
@@ -31,7 +32,7 @@ def answer(given: Namespace) -> int:
         asked = ask(asking, asked.skipped, "answer", said)
     elif asking:
         some = ", ".join(dict.fromkeys(_runs_that_ask(asked.good if asked else [], given.name)))
-        raise UsageError(f"several runs ask {given.name!r:.60}, so say which by --run: {some}")
+        raise UsageError(f"several runs ask {quoted(given.name)}, so say which by --run: {some}")
     else:  # who has asked it before says who has answered
         asked = ask_those_with(given.run, "answer", said, live=True)
     lines = []
