@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import nullcontext
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
@@ -17,6 +17,7 @@ from cascade_nb.model.lazy.refusals import refusals_noted, ways_out_of
 from cascade_nb.model.tasks.partial import PartialTask
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.helpers import Helpers
+from cascade_nb.notebook.cells.loops import names_of_loops, with_globals
 from cascade_nb.notebook.cells.needed_lines import python_lines
 from cascade_nb.notebook.cells.recorded_names import Names
 from cascade_nb.notebook.cells.rewriting import bound_past, rewritten
@@ -35,6 +36,7 @@ class Body:
         text: the body, without the line of the magic.
         running: the cell that it belongs to.
         finish: what is still to be done to the body after IPython has transformed it.
+        kept: the names that nodes and tasks have already.
 
     Attributes:
         cell: which cell that is.
@@ -43,7 +45,8 @@ class Body:
         may_bind: names that it may bind past the mapping that it runs in.
         helpers: what its code calls.
         plain: its functions that are no tasks, each with the reason.
-        calls_at_once: whether there are helpers inside of its expressions.
+        has_helpers_inside: whether there are helpers inside of its expressions and loops, which
+            look for them in the namespace itself.
         is_remark: whether there is nothing in it but comments.
         error: what came out of one of its lines.
 
@@ -52,7 +55,12 @@ class Body:
     """
 
     def __init__(
-        self, shell: Shell, text: str, running: Running, finish: Callable[[str], str] = str
+        self,
+        shell: Shell,
+        text: str,
+        running: Running,
+        finish: Callable[[str], str] = str,
+        kept: Collection[str] = (),
     ) -> None:
         self._shell = shell
         self.cell = running.cell
@@ -75,27 +83,34 @@ class Body:
         self._roles = roles
         self.plain = dict(roles.plain)
         self.helpers = Helpers()
-        self.calls_at_once = roles.has_changed_calls
         tree = rewritten(tree, roles)
-        self._codes = self._compiled(tree.body, name, source.padded)
+        self._codes = self._compiled(tree.body, name, source.padded, kept)
+        self.has_helpers_inside = roles.has_changed_calls or any(quick for _, quick in self._codes)
         self.is_empty = not self._codes
         self.is_remark = self.is_empty and bool(text.strip())
         self.error: BaseException | None = None
-        self.awaits = any(code.co_flags & inspect.CO_COROUTINE for code in self._codes)
+        self.awaits = any(code.co_flags & inspect.CO_COROUTINE for code, _ in self._codes)
 
-    def _compiled(self, nodes: list[ast.stmt], name: str, source: str) -> list[CodeType]:
-        """One piece for each statement, as IPython does it, so that each awaits for itself."""
+    def _compiled(
+        self, nodes: list[ast.stmt], name: str, source: str, kept: Collection[str]
+    ) -> list[tuple[CodeType, Sequence[str]]]:
+        """One piece for each statement, as IPython does it, so that each awaits for itself; with
+        the names that it binds past the mapping that it runs in.
+        """
         compiler = self._shell.compile
         silent = self._shell.displayhook.semicolon_at_end_of_expression(source)
         shown = [] if silent else _displayed(nodes, self._shell.ast_node_interactivity)
-        codes = []
+        codes: list[tuple[CodeType, Sequence[str]]] = []
         flags = compiler.extra_flags(_AWAIT) if self._shell.autoawait else nullcontext()
         with flags:
             for node in nodes:
+                quick = names_of_loops(node, kept)
+                lines = with_globals(node, quick)
                 if node in shown:
-                    codes.append(compiler(ast.Interactive([node]), name, "single"))
+                    code = compiler(ast.Interactive(lines), name, "single")
                 else:
-                    codes.append(compiler(ast.Module([node], []), name, "exec"))
+                    code = compiler(ast.Module(lines, []), name, "exec")
+                codes.append((code, quick))
         return codes
 
     @property
@@ -165,10 +180,11 @@ class Body:
         __tracebackhide__ = "__ipython_bottom__"
         try:
             with refusals_noted(self._note):
-                for code in self._codes:
-                    awaitable = eval(code, self._shell.user_ns, names)  # noqa: S307
-                    if code.co_flags & inspect.CO_COROUTINE:
-                        await awaitable
+                for code, quick in self._codes:
+                    with names.watched(quick):
+                        awaitable = eval(code, self._shell.user_ns, names)  # noqa: S307
+                        if code.co_flags & inspect.CO_COROUTINE:
+                            await awaitable
         except StopIteration as error:
             self.error = error
             raise StoppedError(error) from error

@@ -36,6 +36,8 @@ FUNCTION: Final = "<function>"
 ASKED: Final = "<asked>"
 PLAIN_INSIDE: Final = "<plain inside>"
 
+_IS_ATOM: Final = ATOMS.__contains__
+
 GIVES_NOTHING: Final = "it returns nothing, and has no name"
 
 
@@ -129,10 +131,11 @@ class Helpers:
         """
         if not isinstance(called, Task):
             return called
-        known = self._in_place.get((called, line, reason))
-        if known is None:
-            known = self._in_place[called, line, reason] = self._at_once(called, line, reason)
-        return known
+        place = (called, line, reason)
+        try:
+            return self._in_place[place]
+        except KeyError:
+            return self._in_place.setdefault(place, self._at_once(called, line, reason))
 
     def _at_once(self, called: Task[Any, Any], line: int, reason: str) -> Callable[..., Any]:
         if not reason:
@@ -204,6 +207,8 @@ def _as_function(value: Any) -> Any:
 
 def _are_values(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
     """Whether nothing is lazy in what a call is given."""
+    if not kwargs and all(map(_IS_ATOM, map(type, args))):
+        return True  # nearly always, and a loop asks at every turn
     given = (*args, *kwargs.values()) if kwargs else args
     if all(map(_is_plainly_a_value, given)):
         return True

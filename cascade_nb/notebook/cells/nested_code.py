@@ -20,7 +20,7 @@ def nested_code_counts(shell: Shell, body: Body) -> Iterator[None]:
     """Inside this, what magics run is treated like the body that they stand in."""
     nested = _Nested(shell, body)
     shell.ast_transformers.append(nested)
-    if body.calls_at_once:  # inside a comprehension nothing is found but what is in the namespace
+    if body.has_helpers_inside:
         shell.user_ns.update(body.helpers.names)
     try:
         yield

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 ABSENT: Final = object()
@@ -14,8 +15,9 @@ _IPYTHONS: Final = re.compile(r"_+(\d+|i+\d*|oh|dh|ih)?|In|Out")
 class Names(MutableMapping[str, Any]):
     """The user's namespace as the body of a cell has it; it notes which names are bound.
 
-    Not every way of binding a name comes through here: a walrus in a comprehension, ``global`` in a
-    function and a magic inside the cell write into the namespace itself. `compare` finds those.
+    Not every way of binding a name comes through here: loops, a walrus in a comprehension,
+    ``global`` in a function and a magic inside the cell write into the namespace itself. `watched`
+    finds the first, and `compare` the others.
 
     Attributes:
         bound: the names that were bound, the one bound last at the end.
@@ -81,6 +83,22 @@ class Names(MutableMapping[str, Any]):
     def end(self) -> None:
         """Let go of what was: a traceback may keep this object for long."""
         self._first, self.before = {}, {}
+
+    @contextmanager
+    def watched(self, names: Collection[str]) -> Iterator[None]:
+        """Note which of `names` are bound and deleted in the namespace itself inside this."""
+        namespace = self._namespace
+        first = {name: namespace.get(name, ABSENT) for name in names}
+        try:
+            yield
+        finally:
+            for name, before in first.items():
+                now = namespace.get(name, ABSENT)
+                if now is before:
+                    continue
+                self.before.setdefault(name, before)
+                self.bound.pop(name, None)
+                (self.deleted if now is ABSENT else self.bound)[name] = None
 
     def compare(self) -> None:
         """Note what was bound and deleted past this mapping."""

@@ -26,6 +26,7 @@ from cascade_nb.notebook.cells.helpers import (
     UNPACK,
 )
 from cascade_nb.notebook.cells.unpacking import Shape, shape_of
+from cascade_nb.notebook.roles.argument_changes import GIVING_NOTHING
 from cascade_nb.notebook.roles.function_roles import NO_ROLES, Roles
 
 
@@ -136,7 +137,10 @@ class _TopLevel(ast.NodeTransformer):
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         if isinstance(node.value, (ast.Call, ast.ListComp)):
-            if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name):
+            called = node.value.func if isinstance(node.value, ast.Call) else None
+            if isinstance(called, ast.Attribute) and called.attr in GIVING_NOTHING:
+                return node  # a loop may do it a million times, and there is nothing to notice
+            if isinstance(node.value, ast.Call) and isinstance(called, ast.Name):
                 node.value.func = _now(node.value, "")
             node.value = _call(LOOSE, node.value, ast.Constant(node.lineno))
         return node

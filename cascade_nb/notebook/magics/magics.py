@@ -125,7 +125,8 @@ class CascadeMagics(Magics):
         def finish(transformed: str) -> str:
             return with_awaits(transformed, shell, waits) if awaited else transformed
 
-        return Body(shell, text, running_cell(shell), finish)
+        here = self.session.workspace
+        return Body(shell, text, running_cell(shell), finish, {*here.chains, *here.definitions})
 
     async def _cell(self, line: str, body: Body, awaited: bool) -> Any:
         """Run the body of a cell, then show or run what it defined."""

@@ -25,17 +25,17 @@ SHOWERS: Final = {
     "write",
     "display",
 }
-_MUTATORS: Final = {
+#: Methods that change what they are of, and whose value is nobody's business.
+GIVING_NOTHING: Final = {
     "append",
     "appendleft",
     "extend",
     "insert",
     "add",
     "update",
-    "pop",
-    "popitem",
     "remove",
-} | {"discard", "clear", "sort", "reverse", "setdefault"}
+} | {"discard", "clear", "sort", "reverse"}
+_MUTATORS: Final = GIVING_NOTHING | {"pop", "popitem", "setdefault"}
 
 
 _trees: Final[WeakKeyDictionary[FunctionType, Function | None]] = WeakKeyDictionary()
