@@ -48,8 +48,9 @@ class InProcessConnector:
             self._retained[topic] = data
         elif retain:
             self._retained.pop(topic, None)
-        for topic_filter, callback in list(self._subscriptions):
-            if topic_matches(topic_filter, topic):
+        for one in list(self._subscriptions):
+            topic_filter, callback = one
+            if one in self._subscriptions and topic_matches(topic_filter, topic):
                 await callback(topic, data)
 
     async def subscribe(self, topic_filter: str, callback: Callback) -> None:
@@ -63,6 +64,13 @@ class InProcessConnector:
         for topic, payload in list(self._retained.items()):
             if topic_matches(topic_filter, topic):
                 await callback(topic, payload)
+
+    async def unsubscribe(self, topic_filter: str, callback: Callback) -> None:
+        """Take back a `subscribe`: what is published from now on is not told to `callback`.
+
+        That nothing like it was subscribed is no error.
+        """
+        self._subscriptions.pop((topic_filter, callback), None)
 
 
 def as_bytes(payload: Payload) -> bytes:

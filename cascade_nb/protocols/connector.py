@@ -16,9 +16,11 @@ class Connector(Protocol):
     Topics are words with '/' between them; a filter may have '+' for one word and '#' at its end
     for any number. Messages of one publisher arrive in order.
 
-    Two more methods are used where it has them: `async lost()` returns when the connection is gone,
-    with why; `async publish_all(messages)` publishes several pairs of topic and payload, in order,
-    without waiting for the other side between them.
+    Three more methods are used where it has them: `async lost()` returns when the connection is
+    gone, with why; `async publish_all(messages)` publishes several pairs of topic and payload, in
+    order, without waiting for the other side between them; `async unsubscribe(topic_filter,
+    callback)` takes back a `subscribe`, which several users of one connector need, since its
+    subscriptions last for as long as one of them is connected.
     """
 
     async def connect(self) -> None:

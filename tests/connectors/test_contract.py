@@ -17,13 +17,14 @@ import cascade_nb as cs
 from cascade_nb.connectors import MqttConnector
 from cascade_nb.engine import Engine, Phase
 from cascade_nb.events import TaskExecutionStarted
-from cascade_nb.protocols.connector import Connector
+from cascade_nb.protocols.connector import Callback, Connector
 from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber
 from tests.engine.tools import Hold, until
 from tests.support.mosquitto import Mosquitto
 from tests.support.old_broker import OldBroker
 
-Pair: TypeAlias = tuple[Connector, Connector]
+Ours: TypeAlias = InProcessConnector | MqttConnector
+Pair: TypeAlias = tuple[Ours, Ours]
 
 
 @contextlib.contextmanager
@@ -163,6 +164,115 @@ async def test_two_callbacks_of_one_filter_both_hear(pair: Pair) -> None:
         await one.subscribe("t/#", each)
     await two.publish("t/a", b"x")
     await until(lambda: all(each.messages for each in heard))
+
+
+async def test_who_unsubscribes_hears_no_more_and_everybody_else_does(pair: Pair) -> None:
+    one, two = pair
+    leaves, stays = Heard(), Heard()
+    await two.publish("t/kept", b"1", retain=True)
+    await one.subscribe("t/#", leaves)
+    await one.subscribe("t/#", stays)
+    await until(lambda: leaves.messages and stays.messages)
+    await one.unsubscribe("t/#", leaves)
+    await one.unsubscribe("t/#", leaves)  # that there is nothing to take back is no error
+    await one.unsubscribe("t/a", stays)
+    await two.publish("t/a", b"x")
+    await until(lambda: len(stays.messages) == 2)
+    assert leaves.messages == [("t/kept", b"1")]
+    await one.unsubscribe("t/#", stays)
+    await two.publish("t/a", b"y")
+    await one.subscribe("t/#", leaves)  # and is told anew what is kept, as any who comes
+    await two.publish("t/end", b"")
+    await until(lambda: leaves.messages[-1] == ("t/end", b""))
+    assert leaves.messages[1:] == [("t/kept", b"1"), ("t/end", b"")]
+    assert len(stays.messages) == 2
+
+
+@pytest.mark.parametrize("leaves_first", ["t/#", "t/+", "t/a"])
+async def test_of_filters_that_overlap_those_that_are_left_hear_each_message_once(
+    pair: Pair, leaves_first: str
+) -> None:
+    one, two = pair
+    heard = {topic_filter: Heard() for topic_filter in ("t/+", "t/#", "t/a")}
+    await two.publish("t/a", b"0", retain=True)
+    for topic_filter, callback in heard.items():
+        await one.subscribe(topic_filter, callback)
+    await until(lambda: all(each.messages for each in heard.values()))
+    gone = [leaves_first]
+    await one.unsubscribe(leaves_first, heard[leaves_first])
+    for number in (b"1", b"2", b"3"):
+        await two.publish("t/a", number)
+        left = [each for topic_filter, each in heard.items() if topic_filter not in gone]
+        await until(lambda left=left, number=number: all(
+            each.messages[-1] == ("t/a", number) for each in left
+        ))  # type: ignore[misc]  # fmt: skip
+        if left:
+            gone.append(next(name for name in heard if name not in gone))
+            await one.unsubscribe(gone[-1], heard[gone[-1]])
+    counts = sorted(len(each.messages) for each in heard.values())
+    assert counts == [1, 2, 3]  # the kept one, and then one more each
+
+
+async def test_a_callback_may_unsubscribe_itself(pair: Pair) -> None:
+    one, two = pair
+    told: list[bytes] = []
+
+    async def once(_topic: str, payload: bytes) -> None:
+        told.append(payload)
+        await one.unsubscribe("t", once)
+
+    heard = Heard()
+    await one.subscribe("t", once)
+    await one.subscribe("t", heard)
+    await two.publish("t", b"1")
+    await two.publish("t", b"2")
+    await until(lambda: len(heard.messages) == 2)
+    assert told == [b"1"]
+
+
+async def test_an_engine_that_leaves_what_others_use_further_listens_to_nothing_there(
+    pair: Pair,
+) -> None:
+    one, two = pair
+    subscribed: list[tuple[str, Any]] = []
+
+    class Noting:
+        """The engine's end, which notes who listens."""
+
+        connect, disconnect, publish = one.connect, one.disconnect, one.publish
+
+        async def subscribe(self, topic_filter: str, callback: Callback) -> None:
+            await one.subscribe(topic_filter, callback)
+            subscribed.append((topic_filter, callback))
+
+        async def unsubscribe(self, topic_filter: str, callback: Callback) -> None:
+            await one.unsubscribe(topic_filter, callback)
+            subscribed.remove((topic_filter, callback))
+
+    engine = Engine(connector=Noting())
+    await two.publish("t/kept", b"7", retain=True)
+    run = engine.start(cs.recv("t/kept", type=int))
+    assert await run == 7
+    await until(lambda: not subscribed)
+    await engine.aclose()
+
+
+async def test_each_who_waits_for_a_message_that_is_kept_has_it(pair: Pair) -> None:
+    one, two = pair
+    engine = Engine(connector=one)
+    hold = Hold()
+
+    @cs.task
+    async def stay() -> None:
+        await hold.rest()
+
+    stays = engine.start(stay())  # so that it is the same connection throughout
+    await two.publish("t/kept", b"7", retain=True)
+    assert await engine.run(cs.recv("t/kept", type=int)) == 7
+    assert await engine.run([cs.recv("t/kept", type=int).named(name) for name in "ab"]) == [7, 7]
+    hold.let_go()
+    await stays
+    await engine.aclose()
 
 
 async def test_an_engine_is_controlled_through_it(pair: Pair) -> None:

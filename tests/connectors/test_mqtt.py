@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import cascade_nb as cs
 from cascade_nb.connectors import MqttConnector
 from cascade_nb.connectors.mqtt import service
 from cascade_nb.connectors.mqtt.controller import MqttController
+from cascade_nb.connectors.mqtt.presence import Presences
 from cascade_nb.control.holders import Holder
 from cascade_nb.control.remote.envelope import KEY_VARIABLE
 from cascade_nb.control.remote.request_messages import REQUEST_FILTER
@@ -256,6 +258,55 @@ async def test_the_status_is_said_anew_and_whether_engines_answer(
         await connector.disconnect()
         await until(lambda: ("cascade/status/here", b"") in listener.messages)
         assert len({one["since"] for one in said()}) == 1
+
+
+async def test_an_engine_that_leaves_a_shared_connector_answers_no_more_and_it_is_said(
+    broker: Mosquitto,
+) -> None:
+    async with Listener(broker.url, "cascade/status/+") as listener:
+        shared = MqttConnector(broker.url, client_id="shared")
+        await shared.connect()  # one user who is no engine, such as a program that listens
+        presences = Presences()
+
+        def answers() -> bool:
+            for topic, data in listener.messages:
+                presences.hear(topic, data, time.time(), None)
+            return "shared" in presences.answering
+
+        engines = [Engine(connector=shared) for _ in range(2)]
+        hold = Hold()
+        runs = [engine.start(cs.task(name="work")(hold.rest)(1)) for engine in engines]
+        await until(lambda: len(hold.came) == 2)
+        await until(answers)
+        hold.let_go()
+        await runs[0]
+        await engines[0].aclose()
+        await runs[1]
+        await until(lambda: not answers())
+        assert presences.has_left("shared")
+        assert await engines[1].run(give(1)) == 1  # and comes back
+        await until(lambda: not answers())
+        mine = [data for topic, data in listener.messages if topic == "cascade/status/shared"]
+        said = [json.loads(data)["answers"] for data in mine]
+        assert [one for one, _ in groupby(said)] == [False, True, False, True, False]
+        await shared.disconnect()
+        await until(lambda: ("cascade/status/shared", b"") in listener.messages)
+        for engine in engines:
+            await engine.aclose()
+
+
+async def test_a_connector_that_has_left_says_no_more_that_it_is_there(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What it says again and again must not come behind the word that it has left.
+    monkeypatch.setattr(service, "RENEWED", 0.0005)
+    for number in range(20):
+        connector = MqttConnector(broker.url, client_id=f"c{number:02}")
+        await connector.connect()
+        await asyncio.sleep(0.002 * (number % 5))
+        await connector.disconnect()
+    async with Listener(broker.url, "cascade/status/+") as listener:
+        assert [topic for topic, _ in listener.messages if topic[:-2] == "cascade/status/c"] == []
 
 
 async def test_a_broker_that_knows_no_mqtt_5_is_spoken_to_in_3_1_1(broker: Mosquitto) -> None:

@@ -82,6 +82,15 @@ def test_without_a_key_an_empty_status_says_that_a_connector_has_left() -> None:
     assert not heard(b"", key=None).has_left("c")  # nobody knew it
 
 
+def test_over_whom_engines_answer_no_more_has_left_and_over_whom_they_never_did_has_not() -> None:
+    quiet = dataclasses.replace(HERE, answers=False)
+    later = dataclasses.replace(quiet, at=NOW - 1)
+    assert not heard((quiet, KEY)).has_left("c")  # its engine may answer before that is said
+    assert heard((quiet, KEY), (HERE, KEY), (later, KEY)).has_left("c")
+    back = dataclasses.replace(HERE, at=NOW)
+    assert not heard((HERE, KEY), (later, KEY), (back, KEY)).has_left("c")
+
+
 @pytest.mark.parametrize("name", [one.name for one in dataclasses.fields(Presence)])
 @pytest.mark.parametrize("odd", [None, "", "x", 7, 1e15, 10**400, -(10**16), [], {}, [True]])
 def test_a_status_with_an_odd_field_says_nothing_or_what_it_has_to(name: str, odd: object) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.control.remote.answer_messages import (
+    ANSWER_FILTER,
     QUESTIONS,
     answer_payload,
     question_topic,
@@ -19,6 +20,7 @@ from cascade_nb.control.remote.envelope import KEY_VARIABLE, sealed
 from cascade_nb.engine import Engine, NodeState
 from cascade_nb.engine.asking.signals import signals_of
 from cascade_nb.events import AnswerRejected, QuestionAnswered
+from cascade_nb.protocols.connector import Callback
 from cascade_nb.testing import InProcessConnector, SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.test_questions import asked, use
@@ -204,6 +206,64 @@ async def test_a_question_that_is_over_listens_no_more(
     await until(run.done)
     assert not signals.waiting("plant/ready")
     assert not signals.asking()
+
+
+async def test_a_topic_is_listened_to_for_as_long_as_something_waits_there(
+    engine: Engine, connector: InProcessConnector
+) -> None:
+    stays = engine.start(use(cs.ask("Stay?").named("stay")))
+    await asked(stays)
+    run = engine.start([cs.recv("plant/ready").named(name) for name in "ab"])
+    await asked(run, 2)
+    await listens(engine, connector, "plant/ready")
+    run.answer("a", 1)
+    await connector.publish("plant/ready", b"2")
+    assert await run == [1, 2]
+    await until(lambda: "plant/ready" not in {one for one, _ in connector._subscriptions})
+    assert f"{QUESTIONS}/+" in {one for one, _ in connector._subscriptions}
+    stays.answer("stay", True)
+    await stays
+    await until(lambda: not connector._subscriptions)
+
+
+class Shaky(InProcessConnector):
+    """A connector that loses its connection, and whose next one takes its time over answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone, self.slow, self.came = asyncio.Event(), asyncio.Event(), False
+
+    async def lost(self) -> OSError:
+        await self.gone.wait()
+        self.gone.clear()
+        return OSError("gone")
+
+    async def subscribe(self, topic_filter: str, callback: Callback) -> None:
+        if topic_filter == ANSWER_FILTER and self.slow.is_set():
+            self.came = True
+            await until(lambda: not self.slow.is_set())
+        await super().subscribe(topic_filter, callback)
+
+
+async def test_what_is_asked_while_a_connection_comes_back_is_listened_to(
+    make_engine: MakeEngine,
+) -> None:
+    connector = Shaky()
+    engine = make_engine(connector=connector)
+    go = cs.ask("Go on?").named("go")
+    run = engine.start(cs.recv("plant/late", type=int).named("late").after(go))
+    await asked(run)
+    await listens(engine, connector, ANSWER_FILTER)
+    connector.slow.set()
+    connector.gone.set()
+    await until(lambda: connector.came)
+    run.answer("go", True)
+    await until(lambda: signals_of(engine.constraints).waiting("plant/late"))
+    await asyncio.sleep(0)  # the engine has heard of it
+    connector.slow.clear()
+    await listens(engine, connector, "plant/late")
+    await connector.publish("plant/late", b"8")
+    assert await run == 8
 
 
 _VALUES: tuple[Any, ...] = (

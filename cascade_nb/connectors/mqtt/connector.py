@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -175,6 +176,14 @@ class MqttConnector:
         """
         check_filter(topic_filter)
         await self._there(lambda service: service.subscribe(topic_filter, callback))
+
+    async def unsubscribe(self, topic_filter: str, callback: Callback) -> None:
+        """Take back a `subscribe`: what comes from now on is not told to `callback`.
+
+        That nothing like it was subscribed, or that there is no connection, is no error.
+        """
+        with contextlib.suppress(ConnectionError):  # its subscriptions have gone with it
+            await self._there(lambda service: service.unsubscribe(topic_filter, callback))
 
     async def lost(self) -> OSError:
         """Wait until the connection is gone; gives why."""

@@ -80,6 +80,7 @@ class Presences:
     def __init__(self) -> None:
         self._latest: dict[str, Presence] = {}
         self._here: dict[str, Presence] = {}
+        self._answered: set[str] = set()
 
     def hear(self, topic: str, payload: bytes | str, now: float, key: bytes | None) -> None:
         """A message that came.
@@ -104,6 +105,8 @@ class Presences:
             self._here.pop(client, None)
         elif abs(now - presence.at) <= STANDS:
             self._here[client] = presence
+            if presence.answers:
+                self._answered.add(client)
         else:
             return
         self._latest[client] = presence
@@ -118,8 +121,8 @@ class Presences:
         return {client: one.source for client, one in list(self._here.items()) if one.answers}
 
     def has_left(self, client: str) -> bool:
-        """Whether one was there and is not any more."""
-        return client in self._latest and client not in self._here
+        """Whether engines answered over one and do so no more, with or without it."""
+        return client in self._answered and client not in self.answering
 
 
 def _order(presence: Presence) -> tuple[float, bool, float]:

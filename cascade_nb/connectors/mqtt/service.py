@@ -60,6 +60,7 @@ class Service:
         self._version = MQTT_5
         self._since = 0.0
         self._answers = False
+        self._changed = asyncio.Event()  # whether engines answer
         self._renewing: asyncio.Task[None] | None = None
         self._echoes: dict[bytes, asyncio.Future[None]] = {}
         self._kept_came: asyncio.Event | None = None
@@ -82,9 +83,16 @@ class Service:
             self._renewing = asyncio.create_task(self._renew(session))
 
     async def _renew(self, session: Session) -> None:
-        """Say again and again that we are there."""
+        """Say that we are there again and again, and when engines answer no longer."""
         while not session.lost.done():
-            await asyncio.wait([session.lost], timeout=RENEWED)
+            changed = asyncio.ensure_future(self._changed.wait())
+            waiting: list[asyncio.Future[Any]] = [session.lost, changed]
+            first = asyncio.FIRST_COMPLETED
+            try:
+                await asyncio.wait(waiting, timeout=RENEWED, return_when=first)
+            finally:
+                changed.cancel()
+            self._changed.clear()
             await self._tell(session)
 
     async def _tell(self, session: Session) -> None:
@@ -105,6 +113,7 @@ class Service:
     async def close(self) -> None:
         """Leave."""
         session, self._session = self._session, None
+        await self._renew_no_more()  # or it would say that we are there after we have left
         try:
             if session is not None:
                 if self._echoing and not session.lost.done():
@@ -115,9 +124,13 @@ class Service:
         finally:
             if session is not None:  # nobody waits any longer for what a silent broker does not say
                 session.gone(None)
-            if self._renewing is not None:
-                await self._renewing
             await self.subscriptions.close()
+
+    async def _renew_no_more(self) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.wait([self._renewing])
+            self._renewing = None
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Have the broker take these."""
@@ -139,6 +152,22 @@ class Service:
         if topic_filter == REQUEST_FILTER and not self._answers:
             self._answers = True
             await self._tell(session)
+
+    async def unsubscribe(self, topic_filter: str, callback: Callback) -> None:
+        """Have `callback` told no longer."""
+        self.subscriptions.drop((topic_filter, callback))
+        left = self.subscriptions.filters
+        # A wide one goes with the last of those that fall under it: to ask for each of these in its
+        # place would bring once more what the broker keeps for it.
+        idle = {one for one in self._asked_for if not any(covers(one, other) for other in left)}
+        self._asked_for -= idle
+        session = self._session
+        if session is not None and not session.lost.done():
+            for one in idle:
+                session.unsubscribe(one)
+        if self._answers and REQUEST_FILTER not in self.subscriptions.subscribed:
+            self._answers = False
+            self._changed.set()
 
     async def _ask_for(self, session: Session, topic_filter: str) -> None:
         """Have the broker send these topics. It sends a message once for each filter that it falls

@@ -35,9 +35,14 @@ class Subscriptions:
         self._telling: asyncio.Task[None] | None = None
 
     @property
+    def subscribed(self) -> set[str]:
+        """What there are subscriptions to."""
+        return {topic_filter for topic_filter, _ in self._all}
+
+    @property
     def filters(self) -> set[str]:
-        """What there are subscriptions to, without what falls under another."""
-        every = {topic_filter for topic_filter, _ in self._all}
+        """The same without what falls under another."""
+        every = self.subscribed
         return {
             one for one in every if not any(one != other and covers(other, one) for other in every)
         }
@@ -59,7 +64,7 @@ class Subscriptions:
             del self._beginning[one]
 
     def drop(self, one: Subscription) -> None:
-        """It came to nothing."""
+        """Somebody subscribes no longer, or it came to nothing."""
         self._all.pop(one, None)
 
     def hear(self, message: Incoming) -> None:

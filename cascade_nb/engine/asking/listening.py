@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.manager import ConstraintManager
@@ -12,7 +13,7 @@ from cascade_nb.control.remote.answer_messages import ANSWER_FILTER
 from cascade_nb.engine.asking.remote_answers import RemoteAnswers
 from cascade_nb.engine.asking.signals import signals_of
 from cascade_nb.events.bus import MessageBus
-from cascade_nb.protocols.connector import Connector
+from cascade_nb.protocols.connector import Callback, Connector
 from cascade_nb.protocols.execution import Clock
 
 
@@ -40,14 +41,16 @@ class AnswerListener:
         self._signals = signals_of(manager)
         self._source, self._lose = source, lose
         self._connector: Connector | None = None
-        self._listening: set[str] = set()
+        self._listening: dict[str, int] = {}  # with the number that the topic had; see `Signals`
+        self._turn = asyncio.Lock()  # what ends on a topic and what begins there are not to cross
         self._tasks: set[asyncio.Task[None]] = set()
         self.trouble: str | None = None
 
     def open(self) -> None:
         """The engine's connector is in use from now on; on its loop."""
         portal = LoopPortal(asyncio.get_running_loop())
-        self._signals.listen = lambda _: portal.call(self._more)
+        self._turn = asyncio.Lock()  # the engine may have moved to another loop
+        self._signals.listen = lambda: portal.call(self._more)
 
     def close(self) -> None:
         """It is so no longer."""
@@ -60,15 +63,27 @@ class AnswerListener:
         Raises:
             OSError: it is gone.
         """
-        self._listening.clear()
         self._signals.forget_idle()
         self.trouble = None
-        await self._listen(connector)
-        self._connector = connector
+        async with self._turn:
+            self._listening = {}
+            await self._listen(connector)
+            self._connector = connector
+        self._more()  # for what came to be asked meanwhile
 
     def end(self) -> None:
         """The connection is gone."""
         self._connector = None
+
+    async def stop(self, connector: Connector) -> None:
+        """Listen to nothing any more; others may use the connector further."""
+        self._connector = None
+        for task in self._tasks:
+            task.cancel()
+        async with self._turn:
+            while self._listening:
+                topic, _ = self._listening.popitem()
+                await stop_listening(connector, topic, self._callback(topic))
 
     def _more(self) -> None:
         if self._connector is not None:
@@ -78,25 +93,31 @@ class AnswerListener:
 
     async def _listen_late(self, connector: Connector) -> None:
         try:
-            await self._listen(connector)
+            async with self._turn:
+                if connector is self._connector:
+                    await self._listen(connector)
         except OSError as error:
             self._lose(error)
 
     async def _listen(self, connector: Connector) -> None:
-        """Subscribe to what questions wait for. What a broker does not let us read can be answered
-        otherwise, so that it is no reason to do without the connection.
+        """Listen to what questions wait for, and to nothing else. What a broker does not let us
+        read can be answered otherwise, so that it is no reason to do without the connection.
         """
-        for topic in self._signals.topics:
-            if topic in self._listening:
+        wanted = self._signals.topics
+        for topic in self._listening.keys() - wanted.keys():
+            del self._listening[topic]
+            await stop_listening(connector, topic, self._callback(topic))
+        for topic, latest in wanted.items():
+            if self._listening.get(topic) == latest:
                 continue
-            self._listening.add(topic)
+            self._listening[topic] = latest
             try:
-                if topic == ANSWER_FILTER:
-                    await connector.subscribe(topic, self._on_answer)
-                else:
-                    await connector.subscribe(topic, self._on_signal)
+                await connector.subscribe(topic, self._callback(topic))
             except PermissionError as error:
                 self.trouble = f"nothing comes on {topic} ({error})"
+
+    def _callback(self, topic: str) -> Callback:
+        return self._on_answer if topic == ANSWER_FILTER else self._on_signal
 
     async def _on_answer(self, topic: str, payload: bytes | str) -> None:
         """An answer to a question, on whichever thread the connector has."""
@@ -110,3 +131,10 @@ class AnswerListener:
     async def _on_signal(self, topic: str, payload: bytes | str) -> None:
         """What another program sends; likewise."""
         self._answers.hear(topic, payload)
+
+
+async def stop_listening(connector: Any, topic: str, callback: Callback) -> None:
+    """Take back a subscription, where the connector can do so."""
+    if hasattr(connector, "unsubscribe"):
+        with contextlib.suppress(OSError):  # the connection is gone, and what came over it
+            await connector.unsubscribe(topic, callback)

@@ -65,7 +65,7 @@ class RemoteAnswers:
         """A message came on a topic on which questions wait, or waited."""
         waiting = self._signals.waiting(topic)
         if not waiting:
-            return  # nothing does any more, and a connector cannot stop listening
+            return  # nothing does any more; it was on its way
         try:
             value = parse_signal(topic, payload, control_key())
         except RefusedMessageError as error:

@@ -23,6 +23,7 @@ from cascade_nb.control.remote.request_messages import (
     request_topic,
     room_for_reply,
 )
+from cascade_nb.engine.asking.listening import stop_listening
 from cascade_nb.errors import RefusedMessageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import ConstraintRejected
@@ -95,6 +96,7 @@ class RequestDesk:
         self._parses: Callable[[Callable[[], Any]], Any] | None = None
         self._open: dict[Future[None], asyncio.Task[None]] = {}
         self._answered = self._waits = 0
+        self._listening = False
         self.trouble: str | None = None
 
     async def begin(self, connector: Connector) -> None:
@@ -108,6 +110,7 @@ class RequestDesk:
             self._parses = elsewhere.get() or ParsingElsewhere(asyncio.get_running_loop())
         try:
             await connector.subscribe(REQUEST_FILTER, self._hear)
+            self._listening = True
         except PermissionError as error:  # it is a run all the same that nobody can ask about
             self.trouble = f"nobody can ask how runs stand ({error})"
 
@@ -117,11 +120,19 @@ class RequestDesk:
             responder.wake()
 
     async def end(self, patience: float) -> None:
-        """Wait until what was asked is answered, for so many seconds at most; then hear no more."""
+        """Hear no more, and wait until what was asked is answered, for so many seconds at most."""
+        if self._connector is not None:
+            await self.stop(self._connector)
         waiting = [asyncio.wrap_future(one) for one in list(self._open)]
         if waiting:
             await asyncio.wait(waiting, timeout=patience)
         self._connector = None
+
+    async def stop(self, connector: Connector) -> None:
+        """Hear no more; others may use the connector further."""
+        if self._listening:
+            self._listening = False
+            await stop_listening(connector, REQUEST_FILTER, self._hear)
 
     async def _hear(self, topic: str, payload: bytes | str) -> None:
         """A request, on whichever thread the connector has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -35,20 +36,26 @@ class Signals:
     """The topics on which questions of one engine wait. Safe from any thread.
 
     Attributes:
-        listen: has the connector subscribe to a topic; None where there is no connector.
+        listen: has the connector listen to `topics`; None where there is no connector.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[str, list[Deliver]] = {}
+        self._latest: dict[str, int] = {}  # who came last to wait on a topic, by a number
+        self._numbers = itertools.count(1)
         self._asking: list[Asks] = []
-        self.listen: Callable[[str], object] | None = None
+        self._has_asked = False
+        self.listen: Callable[[], object] | None = None
 
     @property
-    def topics(self) -> list[str]:
-        """Those on which something waits, or waited since the connection began."""
+    def topics(self) -> dict[str, int]:
+        """Those on which something waits, and that of answers once something was asked. Another
+        number than before says that something more waits there, which is to be told, too, what a
+        broker keeps.
+        """
         with self._lock:
-            return list(self._waiting)
+            return {**self._latest, ANSWER_FILTER: 0} if self._has_asked else dict(self._latest)
 
     def asking(self) -> list[Asks]:
         """The runs that ask, or have asked, and go on."""
@@ -59,10 +66,8 @@ class Signals:
         """A run asks something for the first time: answers may come over the connector."""
         with self._lock:
             self._asking.append(asks)
-            known = ANSWER_FILTER in self._waiting
-            self._waiting.setdefault(ANSWER_FILTER, [])
-        if not known and self.listen is not None:
-            self.listen(ANSWER_FILTER)
+            self._has_asked = True
+        self._changed()
 
     def end(self, asks: Asks) -> None:
         """It is over."""
@@ -73,30 +78,35 @@ class Signals:
     def want(self, topic: str, deliver: Deliver) -> None:
         """Call `deliver` with each message on `topic` from now on."""
         with self._lock:
-            known = topic in self._waiting
             self._waiting.setdefault(topic, []).append(deliver)
-        if not known and self.listen is not None:
-            self.listen(topic)
+            self._latest[topic] = next(self._numbers)
+        self._changed()
 
     def drop(self, topic: str, deliver: Deliver) -> None:
-        """The opposite of `want`. The connector stays subscribed, since no connector can take that
-        back.
-        """
+        """The opposite of `want`."""
         with self._lock:
             waiting = self._waiting.get(topic, [])
             if deliver in waiting:
                 waiting.remove(deliver)
+            if not waiting:
+                self._waiting.pop(topic, None)
+                self._latest.pop(topic, None)
+        self._changed()
 
     def forget_idle(self) -> None:
-        """The connection is gone, and with it what it was subscribed to."""
+        """There is another connection: nobody has asked anything over it."""
         with self._lock:
-            asked = {ANSWER_FILTER} if self._asking else set()
-            self._waiting = {t: wait for t, wait in self._waiting.items() if wait or t in asked}
+            self._has_asked = bool(self._asking)
 
     def waiting(self, topic: str) -> list[Deliver]:
         """Who waits for a message on a topic."""
         with self._lock:
             return list(self._waiting.get(topic, ()))
+
+    def _changed(self) -> None:
+        listen = self.listen
+        if listen is not None:
+            listen()
 
 
 _of: Final[WeakKeyDictionary[ConstraintManager, Signals]] = WeakKeyDictionary()

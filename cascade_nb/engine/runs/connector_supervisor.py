@@ -12,7 +12,6 @@ import contextlib
 import os
 import random
 import socket
-from collections.abc import Awaitable
 from concurrent.futures import Future
 from typing import Any, Final, Protocol
 
@@ -22,9 +21,10 @@ from cascade_nb.control.remote.messages import FILTER
 from cascade_nb.control.remote.outcomes import outcome_of
 from cascade_nb.control.remote.remote_constraints import RemoteConstraints
 from cascade_nb.control.words import seconds_text
-from cascade_nb.engine.asking.listening import AnswerListener
+from cascade_nb.engine.asking.listening import AnswerListener, stop_listening
 from cascade_nb.engine.asking.requests import RequestDesk
 from cascade_nb.engine.dispatch.failures import error_text
+from cascade_nb.engine.loops.others_tasks import Patience, error_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import (
     ConnectorConnected,
@@ -88,7 +88,7 @@ class ConnectorSupervisor:
         self._connected = False
         self._turn = asyncio.Lock()
         self._wait = FIRST_WAIT
-        self._left: set[asyncio.Task[Any]] = set()
+        self._patience = Patience()
         self._answered: Future[None] | None = None  # the last message that came, once it is
         self._trouble: str | None = None
         self._unsent: str | None = None
@@ -181,7 +181,7 @@ class ConnectorSupervisor:
         self._remote.end()
         try:
             for task in (*sender.tasks, keeper):
-                await self._within_reason(task)
+                await self._patience.spend_on(task, FLUSH)
             if self._answered is not None:  # it may be what let the last run come to its end
                 await asyncio.wait([asyncio.wrap_future(self._answered)], timeout=FLUSH)
             await self._requests.end(FLUSH)
@@ -260,7 +260,7 @@ class ConnectorSupervisor:
         loop = asyncio.get_running_loop()
         tasks: list[asyncio.Task[Any]] = [loop.create_task(self._lost.wait())]
         if hasattr(connector, "lost"):
-            tasks.append(loop.create_task(_error_of(connector.lost())))
+            tasks.append(loop.create_task(error_of(connector.lost())))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -302,25 +302,22 @@ class ConnectorSupervisor:
         self, connector: Connector, error: BaseException | None, retry_in: float | None
     ) -> None:
         self._connected = False
-        leaving = asyncio.get_running_loop().create_task(_error_of(connector.disconnect()))
-        if await self._within_reason(leaving):
+        create_task = asyncio.get_running_loop().create_task
+        stopping = create_task(error_of(self._stop_listening(connector)))
+        if await self._patience.spend_on(stopping, FLUSH):
+            error = error or stopping.result()
+        leaving = create_task(error_of(connector.disconnect()))
+        if await self._patience.spend_on(leaving, FLUSH):
             error = error or leaving.result()
         else:
             error = error or TimeoutError("it does not answer")
         self._say_lost(error, retry_in)
 
-    async def _within_reason(self, task: asyncio.Task[Any]) -> bool:
-        """Wait for a task of the connector's, but not for one that does not even end when it is
-        cancelled; whether it ended by itself.
-        """
-        try:
-            await asyncio.wait([task], timeout=FLUSH)
-        finally:
-            if not task.done():
-                task.cancel()
-                self._left.add(task)
-                task.add_done_callback(self._left.discard)
-        return task.done() and not task.cancelled()
+    async def _stop_listening(self, connector: Connector) -> None:
+        """Others may use the connector further."""
+        await self._requests.stop(connector)
+        await self._answers.stop(connector)
+        await stop_listening(connector, FILTER, self._on_message)
 
     def _say_lost(self, error: BaseException | None, retry_in: float | None) -> None:
         text = None if error is None else error_text(error)
@@ -334,16 +331,3 @@ class ConnectorSupervisor:
 
     def _wall(self) -> float:
         return self._clock.wall()
-
-
-async def _error_of(work: Awaitable[object]) -> BaseException | None:
-    """What `work` gave or raised as an error, whatever it is: raised in a task of its own it could
-    end the loop.
-    """
-    try:
-        given = await work
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:
-        return error
-    return given if isinstance(given, BaseException) else None
