@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import dis
 import functools
 import logging
 import os
@@ -397,3 +398,23 @@ def test_objects_that_answer_no_question_are_no_obstacle(monkeypatch: pytest.Mon
     # It is gone after the test: others count objects by their class.
     monkeypatch.setitem(globals(), "PROXY", _Proxy())
     assert effects_of(cs.task(uses_odd_things)).states in ({}, {"random": True})
+
+
+def test_the_code_of_a_helper_is_read_once_however_often_it_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Each kind of task of each run is looked at, with all helpers: for one that leads to hundreds
+    # of functions with defaults that was most of what a short run took.
+    rows: list[int] = []
+
+    def helper(n: int, into: list[int] = rows, more: object = dt) -> int:
+        into += [n]
+        return len(into)
+
+    def step(n: int) -> int:
+        return helper(n) + helper(n, [])
+
+    first = effects_of(cs.task(step))
+    monkeypatch.setattr(dis, "get_instructions", lambda code: pytest.fail("it is read again"))
+    assert effects_of(cs.task(step)) == first
+    assert first.states

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import types
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ from cascade_nb.graph.effects.uses import nested, uses_of
 
 _CONSTANTS: Final = frozenset({type(None), bool, int, float, complex, str, bytes})
 _STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF"})
+
+_known: dict[int, tuple[weakref.ref[types.CodeType], Mapping[str, tuple[bool, ...]]]] = {}
 
 
 def held_written(function: types.FunctionType) -> Iterator[WrittenGlobal]:
@@ -65,7 +68,7 @@ def _changes_given(function: types.FunctionType, name: str, value: Any) -> bool:
     """
     if not is_container(value) and _never_changes(value):
         return False  # most defaults are a number or None, and nobody need read the code
-    stores = list(_stores(function.__code__, name))
+    stores = _stores(function.__code__).get(name, ())
     if not all(stores):
         return False
     return (bool(stores) and is_container(value)) or _changes(function, name, value)
@@ -93,15 +96,22 @@ def _never_changes(value: Any) -> bool:
     return type(value) in _CONSTANTS or is_plain(value) or has_a_guard(value)
 
 
-def _stores(code: types.CodeType, name: str) -> Iterator[bool]:
-    """For each value that a body binds to a name of its own whether it is what was there, with more
-    in it: ``rows += […]``.
+def _stores(code: types.CodeType) -> Mapping[str, tuple[bool, ...]]:
+    """By name of its own, for each value that a body binds to it whether it is what was there, with
+    more in it: ``rows += […]``; worked out once for each object.
     """
+    known = _known.get(id(code))
+    if known is not None and known[0]() is code:
+        return known[1]
+    found: dict[str, tuple[bool, ...]] = {}
     for part in nested(code):
         before = ""
         for one in instructions_of(part):
-            if one.opname in _STORES and one.argval == name:
-                yield before.endswith("=")
+            if one.opname in _STORES:
+                found[one.argval] = (*found.get(one.argval, ()), before.endswith("="))
             if one.opname != "CACHE":
                 in_place = one.opname.startswith("INPLACE_")
                 before = "+=" if in_place else one.argrepr if one.opname == "BINARY_OP" else ""
+    key = id(code)
+    _known[key] = (weakref.ref(code, lambda _: _known.pop(key, None)), found)
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -23,6 +24,9 @@ class PlannedError(Exception):
 
 class Bench:
     """One program as lazy values.
+
+    Its bodies know it by a weak reference, which nobody follows who reads what a body leads to:
+    from here that is all of the tests' machinery, for each kind of task of each program.
 
     Args:
         act: called by bodies that act.
@@ -106,8 +110,8 @@ class Bench:
     def _task(self, step: Step, signature: str) -> Task[..., Any]:
         key = (step.task, step.lane, signature)
         if key not in self._tasks:
-            body = getattr(self, f"_{signature}_{'async' if step.lane == 'async' else 'sync'}")
-            made = cs.task(name=step.task, executor=step.lane)(body())
+            body = getattr(Bench, f"_{signature}_{'async' if step.lane == 'async' else 'sync'}")
+            made = cs.task(name=step.task, executor=step.lane)(body(weakref.proxy(self)))
             self._tasks[key] = made
         return self._tasks[key]
 
@@ -195,12 +199,14 @@ class Bench:
     def _chain(self, step: Step, item: str, value: Any, left: int) -> Any:
         """A loop: each round is a task that returns the next."""
 
+        bench = weakref.proxy(self)
+
         def round_(left: int) -> Any:
             key = (step.index, item, left)
-            self._chain_tries[key] += 1
-            if self._chain_tries[key] <= left % 2:
+            bench._chain_tries[key] += 1
+            if bench._chain_tries[key] <= left % 2:
                 raise PlannedError(f"round {left} of step {step.index}")
-            return self._chain(step, item, value, left - 1) if left else value
+            return bench._chain(step, item, value, left - 1) if left else value
 
         lane = "thread" if step.lane == "async" else step.lane
         task = cs.task(name="round", executor=lane)(round_)
