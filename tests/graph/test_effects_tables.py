@@ -38,6 +38,9 @@ def _using(name: str) -> Iterator[str]:
     if name.endswith("="):
         yield f"def f():\n    import {module}\n    {used} = 1"
         yield f"def f():\n    import {module}\n    {used}['a'] = 1"
+    elif name.endswith("(?)"):
+        yield f"import {module}\ndef f(x=None): return {used}(x)"
+        yield f"def f(*, x=None):\n    import {module}\n    return {used}(x)"
     else:
         arguments = name.partition("(")[2].rstrip(")") or ("" if name.endswith(")") else "1")
         yield f"def f():\n    import {module}\n    return {used}({arguments})"

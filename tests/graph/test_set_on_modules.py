@@ -123,3 +123,28 @@ def test_a_module_that_is_as_its_file_says_counts_as_if_it_were_not_imported_yet
     assert cells.key().digest == before.digest
     loaded.__dict__["new"] = 3
     assert cells.key().digest != before.digest
+
+
+ASKED = """
+asked = []
+X = 3
+def __getattr__(name):
+    asked.append(name)
+    raise RuntimeError(f"nobody is to ask for {name}")
+"""
+
+
+def test_a_module_that_answers_for_names_itself_is_not_asked(settings: Folder) -> None:
+    settings.write("answering", ASKED)
+    module = settings.load("answering")
+    cells = Cells().run(
+        "import answering\nHELD = {'m': answering}",
+        "def f(m=answering): return m.X + HELD['m'].X + answering.X + getattr(m, 'X')",
+    )
+    assert not cells.key().unkeyed
+    with contextlib.closing(cs.Engine()) as engine:
+        task = cs.task(cells.names["f"])
+        assert engine.start(task().named("a")).result() == 12
+        assert engine.start(task(module).named("b")).result() == 12
+    asked = set(module.asked)
+    assert not asked

@@ -84,6 +84,8 @@ def origin_of_module(name: str) -> Origin:
 
 def origin_of(thing: Any) -> Origin:
     """Where a function, a class or another named object comes from."""
+    if isinstance(thing, types.ModuleType):  # which is not asked: see `_is_there`
+        return _BUILTIN
     name = getattr(getattr(thing, "__objclass__", thing), "__module__", None)
     said = origin_of_module(name) if isinstance(name, str) else _BUILTIN
     if not isinstance(thing, types.FunctionType):
@@ -96,6 +98,8 @@ def origin_of(thing: Any) -> Origin:
 
 def qualified_name(thing: Any) -> str:
     """Its qualified name; that of its type if it has none."""
+    if isinstance(thing, types.ModuleType):
+        return thing.__name__
     for name in ("__qualname__", "__name__"):
         found = getattr(thing, name, None)
         if isinstance(found, str):  # some objects have every attribute that one asks for
@@ -156,7 +160,9 @@ def _is_there(thing: Any, origin: Origin) -> bool:
     """Whether the module has it under its own name."""
     found: Any = sys.modules.get(origin.module)
     for name in thing.__qualname__.split("."):
-        found = getattr(found, name, None)
+        # A module is not asked: its own `__getattr__` may import, or raise anything.
+        is_module = isinstance(found, types.ModuleType)
+        found = vars(found).get(name) if is_module else getattr(found, name, None)
     return found is thing
 
 

@@ -7,6 +7,7 @@ look-up for each name, and can be asked before a result is kept.
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 import weakref
@@ -39,6 +40,7 @@ from cascade_nb.model.tasks.task import Task
 _MISSING: Final = object()
 # What these look up is found when the code runs, by itself or by a library.
 _ASKING: Final = ASKING | ASKING_FOR_FOLDER | ASKING_FOR_PROGRAMS | LOOKING_UP
+_WRAPPING: Final = (types.FunctionType, type, functools._lru_cache_wrapper)
 _FEW: Final = 16  # functions whose key takes microseconds
 _LONG: Final = 4_096  # characters of a text from which on it is not hashed in a moment
 _FIXED: Final = (
@@ -161,8 +163,7 @@ class CodeSnapshot:
         if isinstance(thing, property):
             self._todo += [part for part in (thing.fget, thing.fset, thing.fdel) if part]
             return
-        wrapped = getattr(thing, "__wrapped__", None) if is_code(thing) else None
-        if wrapped is not None:
+        if isinstance(thing, _WRAPPING) and (wrapped := vars(thing).get("__wrapped__")) is not None:
             self._todo.append(wrapped)
         if is_asked(thing):
             self.certain = False

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import re
 import types
+from collections.abc import Iterator
 from typing import Final
+
+from cascade_nb.graph.effects.given import CONSTANT, GLOBAL, PARAMETER
+from cascade_nb.graph.effects.uses import Use
 
 
 def _names(text: str) -> frozenset[str]:
@@ -23,17 +27,26 @@ BY_CHANCE: Final = "a library's chance"
 """The name of what draws from the global state of a library where nothing is given to fix it."""
 
 #: What nobody can know beforehand, in words, by the names of what it comes from. One with
-#: parentheses counts only where it is called without arguments.
+#: parentheses counts only where it is called as they say, see `called_as`; with empty ones, where
+#: it is called without arguments.
 DOUBTS: Final[dict[str, frozenset[str]]] = {
     DRAWS: _names(
         "numpy.random.default_rng() numpy.random.RandomState() numpy.random.SeedSequence()"
-        " random.Random() random.SystemRandom secrets.token_bytes secrets.token_hex"
+        " numpy.random.PCG64() numpy.random.PCG64DXSM() numpy.random.MT19937()"
+        " numpy.random.Philox() numpy.random.SFC64()"
+        " random.Random() random.SystemRandom secrets.SystemRandom"
+        " secrets.token_bytes secrets.token_hex"
         " secrets.token_urlsafe secrets.choice secrets.randbelow secrets.randbits uuid.uuid1"
         " uuid.uuid4 uuid.uuid7 os.urandom"
-        " os.getrandom"
+        " os.getrandom ssl.RAND_bytes crypt.mksalt()"
+    ),
+    "makes up names of temporary files": _names(
+        "tempfile.mkdtemp tempfile.mkstemp tempfile.mktemp"
     ),
     "reads the clock": _names(
         "time.time time.time_ns time.perf_counter time.perf_counter_ns time.process_time"
+        " time.monotonic time.monotonic_ns time.strftime(1) timeit.timeit timeit.repeat"
+        " logging.LogRecord logging.makeLogRecord email.utils.make_msgid gzip.compress(1)"
         " time.process_time_ns time.thread_time time.thread_time_ns"
         " os.times timeit.default_timer email.utils.formatdate()"
         " email.utils.localtime()"
@@ -51,10 +64,14 @@ DOUBTS: Final[dict[str, frozenset[str]]] = {
         "platform. os.cpu_count os.process_cpu_count os.getpid os.getppid os.uname os.getlogin"
         " os.getuid os.getloadavg os.statvfs socket.gethostname socket.getfqdn getpass.getuser"
         " multiprocessing.cpu_count os.sched_getaffinity resource.getrusage"
-        " threading.get_ident threading.get_native_id psutil. shutil.disk_usage"
+        " threading.get_ident threading.get_native_id threading.current_thread"
+        " threading.active_count threading.enumerate multiprocessing.current_process"
+        " multiprocessing.parent_process multiprocessing.process.current_process"
+        " psutil. shutil.disk_usage"
         " torch.cuda.is_available"
         " torch.cuda.device_count uuid.getnode"
     ),
+    "reads memory that processes share": _names("multiprocessing.shared_memory."),
     ASKS_NETWORK: _names(
         "requests. httpx. aiohttp. urllib3. urllib.request. http.client. ftplib. smtplib. imaplib."
         " poplib. telnetlib. xmlrpc.client. socket.socket socket.create_connection"
@@ -67,6 +84,41 @@ DOUBTS: Final[dict[str, frozenset[str]]] = {
         " sklearn.datasets._kddcup99."
     ),
 }
+
+# What a default of `None` leaves to the clock or to chance.
+for _words, _of in (
+    ("draws random numbers where it is given no seed", DOUBTS[DRAWS]),
+    ("reads the clock where it is given no time", DOUBTS["reads the clock"]),
+):
+    DOUBTS[_words] = frozenset(f"{one[:-2]}(?)" for one in _of if one.endswith("()"))
+
+
+def called_as(use: Use, function: types.FunctionType) -> Iterator[str]:
+    """The ways in which something is called that count in `DOUBTS`: with a certain text first, with
+    one argument, with none where that is `None` under a global name, or with a parameter that has
+    `None` as its default, so that nobody but the caller knows.
+
+    Args:
+        use: of it.
+        function: whose body uses it.
+    """
+    if not use.given:
+        return
+    kind, name = use.given[0]
+    if kind == CONSTANT and name:
+        yield f'("{name}")'
+    if use.number != 1:
+        return
+    yield "(1)"
+    code, defaults = function.__code__, function.__defaults__ or ()
+    named = code.co_varnames[: code.co_argcount]
+    by_name = dict(zip(named[len(named) - len(defaults) :], defaults, strict=True))
+    by_name.update(function.__kwdefaults__ or {})
+    if kind == GLOBAL and function.__globals__.get(name, use) is None:
+        yield "()"
+    elif kind == PARAMETER and by_name.get(name, use) is None:
+        yield "(?)"
+
 
 # By package, what draws by chance where no argument of this name is given.
 _CHANCE_OF: Final[dict[str, frozenset[str]]] = {

@@ -28,6 +28,7 @@ from cascade_nb.graph.effects.doubts import (
     BY_CHANCE,
     DOUBTS,
     DRAWS,
+    called_as,
     draws_by_chance,
     is_chance_itself,
     is_fixed,
@@ -44,7 +45,6 @@ from cascade_nb.graph.effects.full_names import (
     reads_namespace,
     resolved,
 )
-from cascade_nb.graph.effects.given import CONSTANT
 from cascade_nb.graph.effects.global_writes import (
     WrittenGlobal,
     closure_written,
@@ -291,8 +291,7 @@ class _Look:
             if name and not is_fixed(name, function.__code__):
                 yield name, use.how
             if name:
-                if use.given and use.given[0].kind == CONSTANT and use.given[0].name:
-                    yield name, f'("{use.given[0].name}")'
+                yield from ((name, call) for call in called_as(use, function))
                 self._reads_tables = self._reads_tables or reads_tables(name)
                 self._connects = self._connects or connects(name, function.__code__)
                 if name.startswith(_LOGGERS) and sets_loggers(function.__code__):

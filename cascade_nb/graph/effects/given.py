@@ -79,9 +79,10 @@ class GivenArguments:
 
     def to_call(
         self, first: dis.Instruction
-    ) -> tuple[tuple[PlainArgument, ...], PlainArgument | None]:
+    ) -> tuple[tuple[PlainArgument, ...], PlainArgument | None, int]:
         """The plain arguments from `first` on, of a call that follows; those before the first one
-        that is worked out. And what is given as `out`.
+        that is worked out. Then what is given as `out`, and how many arguments there are, -1 where
+        that cannot be told.
         """
         stack: list[PlainArgument | None] = []
         names: tuple[str, ...] = ()
@@ -92,18 +93,18 @@ class GivenArguments:
             elif taken is not None:
                 count = taken(one.arg or 0)
                 if count > len(stack):
-                    return (), None
+                    return (), None, -1
                 stack[len(stack) - count :] = [None]
             elif one.opname in _CALLS_BY_NAME and stack and one.arg == len(stack) - 1:
                 stack.pop()  # the names, which lie on top
-                return _plain_ones(stack), _named(stack, names, "out")
+                return _plain_ones(stack), _named(stack, names, "out"), len(stack)
             elif one.opname in CALLS and one.arg == len(stack):
-                return _plain_ones(stack), _named(stack, names, "out")
+                return _plain_ones(stack), _named(stack, names, "out"), len(stack)
             elif one.opname != "KW_NAMES":
-                return (), None
+                return (), None, -1
             if one.opname in ("KW_NAMES", "LOAD_CONST"):
                 names = self._texts(one.arg or 0)
-        return (), None
+        return (), None, -1
 
     def shape(self, callee: dis.Instruction) -> CallShape | None:
         """Of the call of an attribute that is read here; None where it is not called at once."""

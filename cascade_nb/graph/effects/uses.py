@@ -85,6 +85,7 @@ class Use(NamedTuple):
         given: the first arguments that it is called with, as far as they are plain. Of a path's
             method, the path. Empty where the first one is worked out on the spot.
         out: what it is given to write its result to, by the argument `out`.
+        number: of the arguments that it is called with, -1 where that cannot be told.
     """
 
     names: tuple[str, ...]
@@ -92,6 +93,7 @@ class Use(NamedTuple):
     how: str
     given: tuple[PlainArgument, ...] = ()
     out: PlainArgument | None = None
+    number: int = -1
 
 
 _of_parameters: weakref.WeakKeyDictionary[types.CodeType, dict[str, tuple[Use, ...]]] = (
@@ -192,10 +194,10 @@ def _uses(
             how = "()" if name in CALLS and not instruction.arg else ""
             if name in _ATTRIBUTE_STORES:
                 chain, how = (*chain, str(instruction.argval)), "="
-            arguments, out = given.to_call(instruction)
+            arguments, out, count = given.to_call(instruction)
             if [one.kind for one in arguments] == [NOTHING]:
                 how = "()"
-            yield Use(chain, module, how, arguments, out)
+            yield Use(chain, module, how, arguments, out, count)
             there[before] = chain, module
         elif name in _ATTRIBUTE_STORES and before in there:
             names, where = there[before]
