@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from cascade_nb.concurrency.begun_tasks import begin_task
+
 T = TypeVar("T")
 
 
@@ -68,7 +70,7 @@ class LoopPortal:
 
         def begin() -> None:
             nonlocal task
-            task = self.loop.create_task(body())
+            task = begin_task(body(), self.loop)
 
         self.call(begin)
         while not over.done():

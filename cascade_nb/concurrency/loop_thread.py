@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
+from cascade_nb.concurrency.begun_tasks import begin_task
+
 T = TypeVar("T")
 
 AT_EXIT: Final = 10.0  # seconds that the end of the process waits for what is under way
@@ -37,6 +39,7 @@ class LoopThread:
         self, name: str = "cascade-loop", last: Callable[[], Awaitable[object]] | None = None
     ) -> None:
         self.loop = asyncio.new_event_loop()
+        self.loop.set_task_factory(None)  # somebody's policy may make loops that have one
         self._last = last
         self._stopping = self._forked = False
         self._ending: asyncio.Task[None] | None = None
@@ -92,7 +95,7 @@ class LoopThread:
         try:
             while not self._run_forever():
                 pass
-            giving_up = self.loop.create_task(self._give_up())
+            giving_up = begin_task(self._give_up(), self.loop)
             giving_up.add_done_callback(lambda _: self.loop.stop())
             while not giving_up.done():
                 self._run_forever()
@@ -141,7 +144,7 @@ class LoopThread:
 
     def _begin_to_end(self) -> None:
         if self._ending is None:
-            self._ending = self.loop.create_task(self._end())
+            self._ending = begin_task(self._end(), self.loop)
             self._ending.add_done_callback(lambda _: self.loop.stop())
 
     def _at_exit(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.thread_settings import with_settings
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ def on_own_loop(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T
     doing: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
 
     async def main() -> T:
-        task = asyncio.get_running_loop().create_task(work)
+        task = begin_task(work)
         doing.append((asyncio.get_running_loop(), task))
         return await task
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.interrupts import interrupts_wait
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.process_protocols import Submits
@@ -340,6 +341,6 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
     def _spawn(self, services: RunServices, execution: Execution) -> None:
         if not SAFE_ANYWHERE and services.are_apart:
             elsewhere.set(ParsingElsewhere(services.coroutines.loop))
-        task = services.portal.loop.create_task(execution.main(services))
+        task = begin_task(execution.main(services), services.portal.loop)
         services.tasks.add(task)
         task.add_done_callback(services.tasks.discard)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.events.backlog import LIMIT, Backlog
 from cascade_nb.events.bus import MessageBus
@@ -65,7 +66,7 @@ class TelemetrySender:
                 portal.call(news.set)
 
         self._told = bus.subscribe(None, *SENT, wake=wake)
-        self.tasks = [loop.create_task(self._send()), loop.create_task(self._collect())]
+        self.tasks = [begin_task(self._send(), loop), begin_task(self._collect(), loop)]
 
     async def all_sent(self) -> None:
         """Wait until what was told so far is sent; what cannot be sent now holds nobody."""

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from typing import Final, NamedTuple
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.words import some_of
 from cascade_nb.engine.runs.run import Run
@@ -62,7 +63,7 @@ class Freshness:
         """Something may have changed. On the loop."""
         self._again = True
         if self._at_work is None and self._session.done:
-            self._at_work = self._loop.create_task(self._work())
+            self._at_work = begin_task(self._work(), self._loop)
 
     async def _work(self) -> None:
         try:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from IPython.core.async_helpers import get_asyncio_loop
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.engine.runs.loop_binding import stands_still_at_times
 from cascade_nb.notebook.shell import Shell
 
@@ -42,7 +43,7 @@ def _run(cell: Coroutine[Any, Any, T]) -> T:
     """What comes of a cell that awaits, on IPython's loop."""
     loop: AbstractEventLoop = get_asyncio_loop()  # type: ignore[no-untyped-call]
     stands_still_at_times(loop)
-    task = loop.create_task(cell)
+    task = begin_task(cell, loop)
     try:
         return loop.run_until_complete(task)
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from cascade_nb.connectors.local import InProcessConnector
@@ -324,7 +325,7 @@ def drive(loop: asyncio.AbstractEventLoop, points: Points) -> None:
             coro = Driven(coro, points)
         return asyncio.Task(coro, loop=loop, **kwargs)
 
-    loop.set_task_factory(factory)
+    loop.create_task = partial(factory, loop)  # type: ignore[method-assign]
 
 
 async def one_case(

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.connectors.mqtt.address import BrokerAddress
 from cascade_nb.connectors.mqtt.expiry import with_expiry
 from cascade_nb.connectors.mqtt.message import Incoming, Outgoing
@@ -80,7 +81,7 @@ class Service:
                 await session.close()
                 raise
             self._session = session
-            self._renewing = asyncio.create_task(self._renew(session))
+            self._renewing = begin_task(self._renew(session))
 
     async def _renew(self, session: Session) -> None:
         """Say that we are there again and again, and when engines answer no longer."""

@@ -7,6 +7,7 @@ from collections import deque
 from contextvars import ContextVar
 from typing import Final
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.connectors.local import topic_matches
 from cascade_nb.connectors.mqtt.message import Incoming
 from cascade_nb.connectors.mqtt.presence import STATUS
@@ -71,7 +72,7 @@ class Subscriptions:
         """Tell a message to those whom it is for."""
         self._waiting.append(message)
         if self._telling is None:
-            self._telling = asyncio.get_running_loop().create_task(self._tell())
+            self._telling = begin_task(self._tell())
 
     async def told(self) -> None:
         """Wait until everybody has taken what has come so far; who is just being told something

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.remote.answer_messages import ANSWER_FILTER
@@ -87,7 +88,7 @@ class AnswerListener:
 
     def _more(self) -> None:
         if self._connector is not None:
-            task = asyncio.get_running_loop().create_task(self._listen_late(self._connector))
+            task = begin_task(self._listen_late(self._connector))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final, Protocol
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
 from cascade_nb.concurrency.threads import ParsingElsewhere, run_in_thread
 from cascade_nb.control.holders import Holder
@@ -140,7 +141,7 @@ class RequestDesk:
         if topic not in self._topics or connector is None or len(self._open) >= _HEARD:
             return
         done: Future[None] = Future()
-        task = asyncio.get_running_loop().create_task(self._answer(connector, topic, payload))
+        task = begin_task(self._answer(connector, topic, payload))
         self._open[done] = task
         task.add_done_callback(lambda _: self._is_done(done))
 

@@ -16,6 +16,7 @@ from heapq import heappop
 from time import perf_counter
 from typing import Any, Final
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.engine.core.priorities import goes_first
 from cascade_nb.engine.dispatch.admission import AdmittingRun
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt
@@ -69,7 +70,7 @@ class CoroutineRunner:
         for attempt in attempts:
             work = self._carry(attempt)
             loop = driver.services.coroutines.loop
-            attempt.task = driver.context.copy().run(loop.create_task, work)
+            attempt.task = driver.context.copy().run(begin_task, work, loop)
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """One was admitted otherwise, because what it waited for was free; under the lock.

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.driven_run import DrivenRun, InFlight
 from cascade_nb.engine.dispatch.failures import error_text
@@ -133,8 +134,8 @@ class ResourceManager:
         left: list[_Opened] = []
         for task in self._shared.values():
             task.cancel()  # one that is still opening: whoever wanted it is gone
-        tasks = [asyncio.get_running_loop().create_task(self._close_all(errors, left))]
-        enough = asyncio.get_running_loop().create_task(self._given_up.wait())
+        tasks = [begin_task(self._close_all(errors, left))]
+        enough = begin_task(self._given_up.wait())
         try:
             await asyncio.wait([*tasks, enough], timeout=within, return_when="FIRST_COMPLETED")
         except asyncio.CancelledError:
@@ -219,8 +220,7 @@ class ResourceManager:
             return await self._open(real, attempt, lent)
         shared = self._shared.get(real)
         if shared is None:
-            opening = self._open(real, attempt, self._order)
-            shared = self._shared[real] = asyncio.get_running_loop().create_task(opening)
+            shared = self._shared[real] = begin_task(self._open(real, attempt, self._order))
         # Shielded: one borrower that is cancelled must not close the door on the others.
         return await asyncio.shield(shared)
 
@@ -279,7 +279,7 @@ class ResourceManager:
         A generator that runs in a thread can be neither used nor closed before it stands still, so
         a cancellation has to wait until it does, unless the run has ended without it.
         """
-        doing = asyncio.get_running_loop().create_task(run_in_thread(partial(_tried, work)))
+        doing = begin_task(run_in_thread(partial(_tried, work)))
         interrupted: asyncio.CancelledError | None = None
         while not doing.done():
             try:

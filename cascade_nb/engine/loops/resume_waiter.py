@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from cascade_nb.concurrency.begun_tasks import ended_within
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.gates import Ticket
@@ -52,7 +53,7 @@ class ResumeWaiter:
         pause is then still in force.
         """
         with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-            await asyncio.wait_for(self.pause(reason, by), next(self._waits))
+            await ended_within(next(self._waits), self.pause(reason, by))
 
     def resume(self, by: Holder) -> None:
         """The reason for its pause is gone."""

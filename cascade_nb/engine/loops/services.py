@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.events.bus import MessageBus
@@ -90,7 +91,7 @@ class LoopServices:
         """
 
         def begin() -> None:
-            task = self.portal.loop.create_task(work)
+            task = begin_task(work, self.portal.loop)
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 

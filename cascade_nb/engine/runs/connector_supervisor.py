@@ -15,6 +15,7 @@ import socket
 from concurrent.futures import Future
 from typing import Any, Final, Protocol
 
+from cascade_nb.concurrency.begun_tasks import begin_task, ended_within
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.remote.envelope import control_key
 from cascade_nb.control.remote.messages import FILTER
@@ -121,7 +122,7 @@ class ConnectorSupervisor:
             assert self._sender is not None
             ready = self._sender.ready
         try:
-            await asyncio.wait_for(ready.wait(), PATIENCE)
+            await ended_within(PATIENCE, ready.wait())
         except asyncio.TimeoutError:
             self._trouble = (
                 self._trouble or "the connector does not answer; the run goes on without it"
@@ -144,7 +145,7 @@ class ConnectorSupervisor:
         if self._sender is None:
             return
         try:
-            await asyncio.wait_for(self._sender.all_sent(), FLUSH)
+            await ended_within(FLUSH, self._sender.all_sent())
         except asyncio.TimeoutError:
             self._trouble = "the connector takes no telemetry"
 
@@ -205,9 +206,7 @@ class ConnectorSupervisor:
             failed=self._lose,
             sent=self._trust,
         )
-        self._keeper = asyncio.get_running_loop().create_task(
-            self._keep(connector, self._sender.ready)
-        )
+        self._keeper = begin_task(self._keep(connector, self._sender.ready))
 
     def _lose(self, error: BaseException) -> None:
         self._failure = error
@@ -258,9 +257,9 @@ class ConnectorSupervisor:
         sent; gives why.
         """
         loop = asyncio.get_running_loop()
-        tasks: list[asyncio.Task[Any]] = [loop.create_task(self._lost.wait())]
+        tasks: list[asyncio.Task[Any]] = [begin_task(self._lost.wait(), loop)]
         if hasattr(connector, "lost"):
-            tasks.append(loop.create_task(error_of(connector.lost())))
+            tasks.append(begin_task(error_of(connector.lost()), loop))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -302,11 +301,10 @@ class ConnectorSupervisor:
         self, connector: Connector, error: BaseException | None, retry_in: float | None
     ) -> None:
         self._connected = False
-        create_task = asyncio.get_running_loop().create_task
-        stopping = create_task(error_of(self._stop_listening(connector)))
+        stopping = begin_task(error_of(self._stop_listening(connector)))
         if await self._patience.spend_on(stopping, FLUSH):
             error = error or stopping.result()
-        leaving = create_task(error_of(connector.disconnect()))
+        leaving = begin_task(error_of(connector.disconnect()))
         if await self._patience.spend_on(leaving, FLUSH):
             error = error or leaving.result()
         else:

@@ -7,6 +7,7 @@ import errno
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.engine.dispatch.failures import LeftBehindWarning, error_text, unharmed
 from cascade_nb.engine.runs.driver import RunDriver
 from cascade_nb.engine.runs.run import Run
@@ -111,7 +112,7 @@ async def at_last(
         patience: gives the seconds to wait for it, which may become fewer meanwhile.
     """
     loop = asyncio.get_running_loop()
-    doing = loop.create_task(unharmed(work))
+    doing = begin_task(unharmed(work), loop)
     began = loop.time()
     try:
         while not doing.done() and (left := began + patience() - loop.time()) > 0:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.gate_kinds.resource_pools import check_against
 from cascade_nb.engine.core.arguments import ABSENT, Reader
@@ -101,7 +102,7 @@ class Execution:
         outcome: Any = None
         error: BaseException | None = None
         try:
-            self._preparing = services.portal.loop.create_task(self._prepare(services))
+            self._preparing = begin_task(self._prepare(services), services.portal.loop)
             outcome = await self._drive(services, await self._preparing)
         except BaseException as raised:
             error = raised
@@ -168,7 +169,7 @@ class Execution:
         self, work: Callable[..., Coroutine[Any, Any, Prepared]], *args: Any
     ) -> Prepared:
         """A task of its own, so that it can be cancelled."""
-        self._preparing = self._services.portal.loop.create_task(unharmed(partial(work, *args)))
+        self._preparing = begin_task(unharmed(partial(work, *args)), self._services.portal.loop)
         return await self._preparing
 
     async def _up_to_date(

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, Final, Protocol
 
 from cascade_nb.advice import advised
+from cascade_nb.concurrency.begun_tasks import begin_task, ended_within
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt
 from cascade_nb.engine.dispatch.failures import in_a_line
 from cascade_nb.engine.dispatch.inline import run_inline_batch
@@ -106,7 +107,7 @@ def _nested(run: Run, timeout: float | None) -> Any:
 
     nest_asyncio2.apply(loop)
     with _interrupts(run, loop) as noted:
-        waiting = loop.create_task(_awaited(run, timeout))
+        waiting = begin_task(_awaited(run, timeout), loop)
         # An interrupt may leave it behind: nobody is to report it as never retrieved.
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
@@ -173,7 +174,7 @@ async def _awaited(run: Run, timeout: float | None) -> Any:
         loop = asyncio.get_running_loop()
         run.add_done_callback(lambda _: loop.call_soon_threadsafe(over.set))
         try:
-            await asyncio.wait_for(over.wait(), timeout)
+            await ended_within(timeout, over.wait())
         except asyncio.TimeoutError:
             raise run.not_there_after(timeout) from None
     return await run

@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.loop_thread import LoopThread
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
@@ -189,7 +190,7 @@ class JournalWriter:
         if self._subscription is None:
             self._subscription = self._bus.subscribe()
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.get_running_loop().create_task(self._write())
+            self._writing = begin_task(self._write())
         return mine
 
     async def _write_order(self, run: _RecordedRun, title: str, order: Mapping[str, Any]) -> None:

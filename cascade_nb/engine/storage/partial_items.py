@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.concurrency.begun_tasks import ended_within
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
 from cascade_nb.engine.core.driven_run import DrivenRun
@@ -85,8 +86,8 @@ async def keep_items(
     if not parts:
         return _NONE
     try:
-        keys = await asyncio.wait_for(
-            run_in_thread(lambda: _keep(driver, seen, parts, partial)), within
+        keys = await ended_within(
+            within, run_in_thread(lambda: _keep(driver, seen, parts, partial))
         )
         known = await driver.state.known([key for of_one in keys.values() for key in of_one])
     except asyncio.TimeoutError:

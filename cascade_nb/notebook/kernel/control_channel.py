@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
 from cascade_nb.concurrency.threads import ParsingElsewhere, run_in_thread
 from cascade_nb.door.answers import Process, answer
@@ -64,7 +65,7 @@ class _ControlChannel:
 
     def take(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Answer a request soon."""
-        task = asyncio.get_running_loop().create_task(self._answer(stream, ident, parent))
+        task = begin_task(self._answer(stream, ident, parent))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 

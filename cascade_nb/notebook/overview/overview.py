@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.constraint import TYPES
 from cascade_nb.control.holders import the_user
@@ -186,7 +187,7 @@ class Overview:
         self.tell(ack=seq, page=page, error=error)
 
     def _compare_soon(self, page: str, seq: int, before: str, after: str) -> None:
-        task = self._loop.create_task(self._compare(page, seq, before, after))
+        task = begin_task(self._compare(page, seq, before, after), self._loop)
         self._at_work.add(task)  # the loop itself holds a task only weakly
         task.add_done_callback(self._at_work.discard)
 

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from IPython.display import display
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
 from cascade_nb.engine.reuse.lookup import Reuse
@@ -121,7 +122,7 @@ def _show_soon(session: Session, graph: Graph, marks: Marks | None) -> None:
             while len(session.graphs) > GRAPHS:
                 del session.graphs[next(iter(session.graphs))]
 
-    task = asyncio.get_running_loop().create_task(draw())
+    task = begin_task(draw())
     _drawing.add(task)  # the loop itself holds a task only weakly
     task.add_done_callback(_drawing.discard)
 

@@ -23,6 +23,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from cascade_nb.concurrency.begun_tasks import begin_task, ended_within
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.notebook.kernel.ending import end_with_kernel
@@ -142,7 +143,7 @@ class Panel:
         if not self.headless:
             self._undo.append(route(self.run.id, self.output))
             self._show_widget()
-        self._drawing = self._loop.create_task(self._draw(rendered))
+        self._drawing = begin_task(self._draw(rendered), self._loop)
 
     def _show_widget(self) -> None:
         # Loading ipywidgets takes a while, and not every notebook runs something.
@@ -214,7 +215,7 @@ class Panel:
         graph = self.run.graph
         if graph is not self._graph:
             self._graph = graph
-            self._redrawing = self._loop.create_task(self._redraw(graph))
+            self._redrawing = begin_task(self._redraw(graph), self._loop)
 
     async def _save_until_over(self) -> None:
         """Keep what is saved true while the run goes on, and have it say the last word."""
@@ -241,7 +242,7 @@ class Panel:
 
     async def _is_over_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._over.wait(), seconds)
+            await ended_within(seconds, self._over.wait())
         except asyncio.TimeoutError:
             return False
         return True

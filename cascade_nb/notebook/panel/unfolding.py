@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.notebook.kernel.task_output import TaskOutput
@@ -83,7 +84,7 @@ class Unfolding:
         elif opens and len(self._members) + min(len(nodes), PARTS) > MOST_BOXES:
             error = f"There are {len(self._members):,} boxes already: close a group first."
         elif nodes and (self._open(nodes) if opens else self._close(nodes[0])):
-            self._drawing = asyncio.get_running_loop().create_task(self._draw(run.graph))
+            self._drawing = begin_task(self._draw(run.graph))
         self.send({"type": "patch", "ack": seq, "page": page, "error": error})
 
     def _open(self, nodes: tuple[str, ...]) -> bool:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.errors import CascadeError
 from cascade_nb.graph.graph import Graph
@@ -86,7 +87,7 @@ class ParamsForm:
         self._take_up(graph)
         self._tell(ack=seq, page=page, error=error)
         self._asked += 1
-        task = self._loop.create_task(self._say_cost(self._asked, graph))
+        task = begin_task(self._say_cost(self._asked, graph), self._loop)
         self._at_work.add(task)  # the loop itself holds a task only weakly
         task.add_done_callback(self._at_work.discard)
 

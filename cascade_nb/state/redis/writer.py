@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import math
 import secrets
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.file_stamps import in_json
 from cascade_nb.forking import forget_after_fork
@@ -113,7 +113,7 @@ class RedisWriter:
 
     def _start(self, server: RedisServer) -> None:
         # The loop waits for its tasks before it ends, so this one need not be held.
-        asyncio.get_running_loop().create_task(self._work(server), name="cascade-redis-writer")
+        begin_task(self._work(server)).set_name("cascade-redis-writer")
 
     async def _work(self, server: RedisServer) -> None:
         while taken := self._take():
