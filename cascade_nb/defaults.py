@@ -6,12 +6,13 @@ import os
 import threading
 
 from cascade_nb.concurrency.process_protocols import Submits
+from cascade_nb.concurrency.scarce import told_where_scarce
 from cascade_nb.connectors.urls import connector_from
 from cascade_nb.engine.core.priorities import NativeSolver
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.processes.executors import Executors
 from cascade_nb.engine.runs.services import Adapters, SystemClock, use_defaults
-from cascade_nb.errors import UsageError
+from cascade_nb.errors import CascadeError, StateError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.executors.resolve import Kinds
 from cascade_nb.model.options.given_executor import use_kinds
@@ -46,7 +47,8 @@ def fill_in(
     if connector is None:
         connector = os.environ.get(BROKER_VARIABLE) or None
     if isinstance(connector, str):
-        connector = connector_from(connector)
+        with told_where_scarce(CascadeError, "no broker can be reached now"):
+            connector = connector_from(connector)
     for what, given, does in (
         ("a solver", solver, "ranks"),
         ("a bus", bus, "publish"),
@@ -75,7 +77,8 @@ def state_of(place: StateBackend | str | None) -> StateBackend:
     if place is None:
         return MemoryState()
     if isinstance(place, str):
-        return state_from(place)
+        with told_where_scarce(StateError, "no place for results can be opened now"):
+            return state_from(place)
     if not callable(getattr(place, "known", None)):
         raise UsageError(
             f"{quoted(place)} is no place for results; give a URL, such as 'sqlite:///results.db'"

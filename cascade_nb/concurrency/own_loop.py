@@ -10,9 +10,12 @@ from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from cascade_nb.concurrency.begun_tasks import begin_task
+from cascade_nb.concurrency.scarce import has_begun, told_where_scarce
 from cascade_nb.concurrency.thread_settings import with_settings
+from cascade_nb.errors import StateError
 
 T = TypeVar("T")
+NOT_ASKED: Final = "what is kept cannot be asked now"
 _INTERRUPTED: Final = 0.7  # seconds in which interrupted work ends
 
 
@@ -33,6 +36,7 @@ def on_own_loop(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T
 
     Raises:
         StillWorkingError: it takes longer.
+        StateError: there is no thread or no file left for a loop.
     """
     made: Future[T] = Future()
     doing: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
@@ -43,15 +47,20 @@ def on_own_loop(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T
         return await task
 
     def body() -> None:
+        working = main()
         try:
-            made.set_result(asyncio.run(main()))
+            made.set_result(asyncio.run(working))
         except BaseException as error:
+            working.close()  # of a loop that could not be made
             made.set_exception(error)
 
     thread = threading.Thread(
         target=with_settings().run, args=(body,), name="cascade-aside", daemon=True
     )
-    thread.start()
+    with told_where_scarce(StateError, NOT_ASKED):
+        if not has_begun(thread):
+            work.close()
+            raise RuntimeError("can't start new thread")
     try:
         thread.join(timeout)
     except KeyboardInterrupt:  # nothing is to go on behind the back of whoever interrupted it
@@ -62,4 +71,8 @@ def on_own_loop(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T
         raise
     if thread.is_alive():
         raise StillWorkingError
-    return made.result()
+    if doing or made.exception() is None:
+        return made.result()
+    work.close()  # there was no loop for it
+    with told_where_scarce(StateError, NOT_ASKED):
+        return made.result()

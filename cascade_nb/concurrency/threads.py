@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
+from cascade_nb.concurrency.scarce import has_begun, scarce
 from cascade_nb.concurrency.thread_settings import with_settings
 
 T = TypeVar("T")
@@ -65,15 +66,23 @@ async def run_in_thread(work: Callable[[], T]) -> T:
     return await done
 
 
+async def in_thread_or_here(work: Callable[[], object]) -> None:
+    """Do it in a thread; where there are no more of them, here."""
+    try:
+        await run_in_thread(work)
+    except RuntimeError as error:
+        if not scarce(error):
+            raise
+        work()
+
+
 def drop_aside(values: list[Any]) -> None:
     """Empty a list of what its owner needs no more, in a thread of its own: what the end of a value
     does may take long, and ask for locks that are held here.
     """
     if values:
         thread = threading.Thread(target=values.clear, name="cascade-aside", daemon=True)
-        # Where there are no threads, or Python is about to end, they end with their owner.
-        with contextlib.suppress(RuntimeError):
-            thread.start()
+        has_begun(thread)  # else they end with their owner
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], T]) -> T:

@@ -7,13 +7,13 @@ control channel is the door.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import sys
 import threading
 from pathlib import Path
 from typing import Final, Protocol
 
+from cascade_nb.concurrency.scarce import has_begun, scarce
 from cascade_nb.door.known_runs import THREADS, live_runs, remember, wake_who_waits
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.runs.run import Run
@@ -67,9 +67,8 @@ class Door:
                 if self._thread is None:
                     self._closing = threading.Event()
                     self._thread = threading.Thread(target=self._work, name=THREADS, daemon=True)
-                    # Where there are no threads, or Python is about to end, there is no door.
-                    with contextlib.suppress(RuntimeError):
-                        self._thread.start()
+                    if not has_begun(self._thread):
+                        self._thread = None  # the next run tries
 
     def close(self) -> None:
         """Close it until the next run, and wait until it is closed."""
@@ -112,12 +111,14 @@ class Door:
         """Whether there is nothing more to wait for; not before runs have gone on for a while."""
         if not live_runs():
             return False
-        # Only a process whose runs last pays for what listens and answers.
-        from cascade_nb.door.server import script_server  # noqa: PLC0415 - as above
-
         try:
+            # Only a process whose runs last pays for what listens and answers.
+            from cascade_nb.door.server import script_server  # noqa: PLC0415 - as above
+
             server = script_server(self.called)
         except OSError as error:
+            if scarce(error):
+                return False  # there may be more files again soon
             warn(f"no terminal can reach the runs of this process: {error}", RuntimeWarning, error)
             self._closing.wait()  # it is not tried again
             return True

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from cascade_nb.concurrency.scarce import has_begun
 from cascade_nb.door.answers import Process, answer
 from cascade_nb.door.folder import own_folder
 from cascade_nb.door.known_runs import THREADS, wake_who_waits
@@ -87,7 +88,12 @@ class Server:
         with self._lock:
             self._open[peer] = thread
             self._idle[peer] = None
-        thread.start()
+        if not has_begun(thread):
+            with self._lock:
+                self._open.pop(peer, None)
+                self._idle.pop(peer, None)
+            peer.close()  # whoever asks hears that nobody answers, and may ask again
+            self._places.release()
 
     def _make_room(self) -> None:
         """Have a connection end: the longest of those on which nothing is asked, else those that

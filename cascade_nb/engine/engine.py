@@ -15,8 +15,9 @@ from cascade_nb.concurrency.interrupts import interrupts_wait
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
+from cascade_nb.concurrency.scarce import told_where_scarce
 from cascade_nb.concurrency.thread_settings import with_settings
-from cascade_nb.concurrency.threads import ParsingElsewhere, run_in_thread
+from cascade_nb.concurrency.threads import ParsingElsewhere, in_thread_or_here
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.dispatch.attempt import asking_attempt
@@ -32,7 +33,7 @@ from cascade_nb.engine.runs.request import RunRequest, new_run_id
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import RunServices, adapters_for
 from cascade_nb.engine.storage.sharing import checked_share
-from cascade_nb.errors import BlockingError, RunCancelledError
+from cascade_nb.errors import BlockingError, RunCancelledError, RunError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.build import Bindings
@@ -239,6 +240,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             run = Run(self, run_id or new_run_id(), self._started + 1, graph, request, parent)
             execution = Execution(self, run, request, self.ended)
             services = self.loop_binding.services()
+            run.begin_log()  # if it cannot be written, nothing has begun
             with interrupts_wait(run.interrupt):  # what is known to have begun can be ended
                 self._started = run.number = self._started + 1  # a finalizer may have begun one
                 self.runs.append(run)
@@ -248,7 +250,6 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
                     run.add_done_callback(lambda run: nested.pop(run, None))
                 for tell in Engine.on_begun:
                     tell(run)
-                run.begin_log()
                 with_settings().run(services.portal.call, partial(self._spawn, services, execution))
         return run
 
@@ -290,10 +291,10 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         if self.journal_writer is not None:
             await self.journal_writer.close()
         await self.state.close()
-        await run_in_thread(self.executors.close)  # a cluster may take a moment to end
+        await in_thread_or_here(self.executors.close)  # a cluster may take a moment to end
         Engine._alive.discard(self)
         if self.loop_binding.own is not None and not self.loop_binding.is_on_own:
-            await run_in_thread(self.loop_binding.leave)
+            await in_thread_or_here(self.loop_binding.leave)
 
     def close(self) -> None:
         """`aclose` for where no loop runs.
@@ -309,7 +310,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             asyncio.run_coroutine_threadsafe(self.aclose(), self.loop_binding.own.loop).result()
             self.loop_binding.leave()
         else:
-            asyncio.run(self.aclose())
+            with told_where_scarce(RunError, "the engine is not closed"):
+                asyncio.run(self.aclose())
 
     @classmethod
     def alive(cls) -> list[Engine]:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.concurrency.scarce import has_begun
 from cascade_nb.errors import UsageError
 from cascade_nb.events.events import Event
 from cascade_nb.events.thread_warnings import warn
@@ -115,10 +116,11 @@ class Subscription:
         """Start the delivering thread; it ends by itself when there is nothing left to tell."""
         with self._change:
             if self._thread is None and not self._closed:
-                self._thread = threading.Thread(
+                thread = self._thread = threading.Thread(
                     target=self._deliver, name="cascade-subscriber", daemon=True
                 )
-                self._thread.start()
+                if not has_begun(thread):
+                    self._thread = None  # the next event tries
 
     def _deliver(self) -> None:
         callback = self._callback

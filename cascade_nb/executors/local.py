@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -36,7 +37,8 @@ class LocalExecutor:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._lock = threading.RLock()
         self._idle = 0  # workers that wait, less the jobs that lie in the queue for them
-        self._made = self._alive = 0
+        self._made = 0
+        self._alive = 0  # workers that have begun
         forget_after_fork(self)
 
     @property
@@ -59,14 +61,11 @@ class LocalExecutor:
                 return
             self._made += 1
             name = f"cascade-worker-{self._made}"
-            self._alive += 1
         try:
             threading.Thread(target=self._work, name=name, daemon=True).start()
         except RuntimeError:
             with self._lock:
-                self._alive -= 1
-                if not self._alive:
-                    self._jobs.get_nowait()
+                if self._alive <= 0 and self._withdrawn(job):
                     raise
                 self._idle -= 1
 
@@ -85,7 +84,22 @@ class LocalExecutor:
             self._idle -= waiting
             self._alive -= waiting
 
+    def _withdrawn(self, job: Job) -> bool:
+        """Take back a job for which there is nobody; False where somebody has just taken it. Not
+        simply the first: of two that found no thread at one moment each takes back its own.
+        """
+        others: list[Job | None] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                others.append(self._jobs.get_nowait())
+        for other in others:
+            if other is not job:
+                self._jobs.put(other)
+        return job in others
+
     def _work(self) -> None:
+        with self._lock:
+            self._alive += 1
         job = self._next()
         while job is not None:
             job = go_on(job)

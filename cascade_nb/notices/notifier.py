@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Final
 from weakref import WeakKeyDictionary
 
+from cascade_nb.concurrency.scarce import has_begun
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import UsageError
@@ -83,10 +84,11 @@ class Notices:
                 self._dropped += 1
                 return
             if self._thread is None:
-                self._thread = threading.Thread(
+                thread = self._thread = threading.Thread(
                     target=self._work, name="cascade-notices", daemon=True
                 )
-                self._thread.start()
+                if not has_begun(thread):
+                    self._thread = None  # the next notice tries
 
     def flush(self, timeout: float = LATE) -> bool:
         """Wait until all that waits is told; False where the time was up first.

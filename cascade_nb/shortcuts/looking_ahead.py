@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.concurrency.own_loop import on_own_loop
+from cascade_nb.concurrency.scarce import told_where_scarce
 from cascade_nb.defaults import default_engine
+from cascade_nb.errors import CascadeError
 
 if TYPE_CHECKING:
     from cascade_nb.plan_view import ShownPlan
@@ -32,7 +34,8 @@ def plan(target: Any, *, params: Mapping[str, Any] | None = None, on: Any = None
         >>> print(cs.plan(report))  # doctest: +ELLIPSIS
         report: ...
     """
-    from cascade_nb.plan_view import ShownPlan  # noqa: PLC0415 - it shows itself, with the view's help
+    with told_where_scarce(CascadeError, "no plan can be shown now"):
+        from cascade_nb.plan_view import ShownPlan  # noqa: PLC0415 - it shows itself, with the view's help
 
     return ShownPlan.of(on_own_loop(default_engine().plan(target, params=params, on=on)))
 
@@ -53,6 +56,7 @@ def visualize(target: Any) -> Visual:
         >>> print(cs.visualize(report))  # doctest: +ELLIPSIS
         report: 3 nodes...
     """
-    from cascade_nb.view.visual import Visual  # noqa: PLC0415 - most scripts draw nothing
+    with told_where_scarce(CascadeError, "no picture can be drawn now"):
+        from cascade_nb.view.visual import Visual  # noqa: PLC0415 - most scripts draw nothing
 
     return Visual(default_engine().graph_of(target))

@@ -100,6 +100,103 @@ run = engine.start(take_a_while.map(x=list(range(12))))
 print(run.result() == list(range(12)))
 """
 
+DOORS: Final = """
+import os, tempfile
+os.chdir(tempfile.mkdtemp())
+mode, held = "MODE", []
+
+def take():
+    if mode == "threads":
+        threading.stack_size(1 << 30)
+        room(1 << 29)
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    try:
+        while True:
+            held.append(open("/dev/null"))
+    except OSError:
+        pass
+
+def give_back():
+    held.clear()
+    if mode == "threads":
+        room(0)
+        threading.stack_size(0)
+
+async def wait(engine, call):
+    return await engine.start(call)
+
+@cs.task
+async def give_later(x): return x
+
+def subscribed():
+    engine = cs.Engine()
+    heard = []
+    engine.bus.subscribe(lambda event: heard.append(event))
+    return engine.start(give(11)).result()
+
+doors = {
+    "use memory": lambda: cs.use_state("memory:"),
+    "clean": lambda: cs.clean(0),
+    "plan": lambda: str(cs.plan(give(1))),
+    "picture": lambda: cs.visualize(give(1))._repr_mimebundle_(),
+    "value": lambda: give.lazy(5).value,
+    "runs": cs.runs,
+    "attach": cs.attach,
+    "status": lambda: str(cs.status()),
+    "pause": lambda: (cs.pause("task:nobody"), cs.resume("task:nobody")),
+    "guard": lambda: (cs.guard(memory="99%"), cs.run(give(12)), cs.guard(memory=None)),
+    "run": lambda: cs.run(give(3)),
+    "run of coroutines": lambda: cs.run(give_later(3)),
+    "run with a log": lambda: cs.run(give(4), log="human"),
+    "run in processes": lambda: cs.run(give(5), on="processes"),
+    "run that is heard": subscribed,
+    "engine at a file": lambda: cs.Engine(state_backend="sqlite:///a.db").start(give(7)).result(),
+    "the same on a loop": lambda: asyncio.run(
+        wait(cs.Engine(state_backend="sqlite:///b.db"), give(8))
+    ),
+    "engine at a server": lambda: cs.Engine(state_backend="redis://localhost:1/0").close(),
+    "engine at a broker": lambda: cs.Engine(connector="mqtt://localhost:1").close(),
+    "use a file": lambda: cs.use_state("sqlite:///c.db"),
+    "ask again": lambda: cs.ask_again(cs.ask("q")),
+    "engine that closes": lambda: cs.Engine().close(),
+    "engine with a log": lambda: cs.Engine(log="json").start(give(10)).result(),
+}
+for number, (name, door) in enumerate(doors.items()):
+    take()
+    try:
+        door()
+    except cs.errors.CascadeError as error:
+        if "ulimit" not in str(error) and "run is written" not in str(error):
+            print(name, "says", error)
+    except BaseException as error:
+        print(name, "raises", repr(error))
+    give_back()
+    time.sleep(0.01)
+    if left := [run for engine in cs.Engine.alive() for run in engine.runs]:
+        print(name, "leaves", left)
+    if cs.run(give(100 + number)) != 100 + number:
+        print(name, "is in the way of what comes after")
+print("over")
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("mode", ["threads", "files"])
+@pytest.mark.parametrize("warm", [False, True], ids=["first", "after a run"])
+def test_whatever_is_asked_where_there_is_no_more_works_or_says_so(mode: str, warm: bool) -> None:
+    begin = "cs.run(give(0))\n" if warm else ""
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + begin + DOORS.replace("MODE", mode)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.stdout.splitlines() == ["over"], done.stderr
+    assert "Exception in thread" not in done.stderr, done.stderr
+
 
 @pytest.mark.parametrize(
     ("script", "lines"),

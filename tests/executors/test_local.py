@@ -139,3 +139,55 @@ def test_where_there_is_no_other_thread_a_job_waits_for_the_next_that_is_free(
     assert not meet.broken
     executor.close()
     assert gone()
+
+
+def test_of_two_that_find_no_thread_at_one_moment_each_has_its_own_job_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    executor = LocalExecutor(4)
+    both = threading.Barrier(2)
+    begin = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if not thread.name.startswith("cascade-worker"):
+            return begin(thread)
+        both.wait(PATIENCE)  # both jobs are in the queue by now
+        raise RuntimeError("can't start new thread")
+
+    began: list[str] = []
+
+    class Noting:
+        """A job that says when it begins."""
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def begin(self) -> None:
+            began.append(self.name)
+
+        def end(self, result: object, error: BaseException | None) -> None:
+            raise AssertionError("it has no body")
+
+    refused: list[str] = []
+
+    def submit(name: str) -> None:
+        try:
+            executor.submit(Noting(name))
+        except RuntimeError:
+            refused.append(name)
+
+    with monkeypatch.context() as scarcity:
+        scarcity.setattr(threading.Thread, "start", start)
+        submitters = [threading.Thread(target=submit, args=(name,)) for name in ("one", "two")]
+        for one in submitters:
+            one.start()
+        for one in submitters:
+            one.join(PATIENCE)
+    assert sorted(refused) == ["one", "two"]
+    executor.submit(Noting("three"))
+    executor.submit(Noting("four"))
+    deadline = time.monotonic() + PATIENCE
+    while len(began) < 2 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    executor.close()
+    assert sorted(began) == ["four", "three"]

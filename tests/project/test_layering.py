@@ -17,7 +17,8 @@ else:
 #: The rooms, each line above all those before it. Rooms of one line know nothing of each other.
 LAYERS = (
     ("text",),
-    ("concurrency", "errors", "file_stamps", "forking", "kept", "leases"),
+    ("errors", "file_stamps", "forking", "kept", "leases"),
+    ("concurrency",),
     ("protocols",),
     ("advice",),
     ("model",),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Final, NamedTuple
 
+from cascade_nb.concurrency.scarce import has_begun
 from cascade_nb.control.constraint import Constraint
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE, IDLE
@@ -85,12 +86,14 @@ class TimeLeft:
                 self._think(moment, key, now)
             else:
                 self._thinking = True
-                threading.Thread(
+                thread = threading.Thread(
                     target=self._think,
                     args=(moment, key, now),
                     name="cascade-estimate",
                     daemon=True,
-                ).start()
+                )
+                if not has_begun(thread):
+                    self._thinking = False  # whoever asks next tries
         known, at = self._known
         return None if known is None else max(0.0, known - (now - at))
 

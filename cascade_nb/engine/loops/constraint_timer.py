@@ -43,10 +43,22 @@ class ConstraintTimer:
         """Under the manager's lock: time may have something to do sooner than was thought, and a
         guard may want to know how the memory stands.
         """
-        self.memory.look()
+        if not self.memory.look() and self._portal is not None:
+            self._portal.call(self._look_here)
         if self._portal is not None and not self._asked:
             self._asked = True
             self._portal.call(self._set)
+
+    def _look_here(self) -> None:
+        """Look at the memory on the loop, where no thread is left for it, until there is one."""
+        if self.memory.look_once():
+            self._clock.call_later(self.memory.every, self._look_on)
+
+    def _look_on(self) -> None:
+        with self._manager.lock:
+            begun = self.memory.look()
+        if not begun:
+            self._look_here()
 
     def _after_move(self, ask: Callable[[], object]) -> None:
         """Under the manager's lock: call it on the loop, which has the lock when that is free."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from cascade_nb.concurrency.scarce import has_begun
 from cascade_nb.control.gate_kinds.machine_memory import (
     Reading,
     User,
@@ -46,36 +47,43 @@ class MemoryWatch:
         self._thread: threading.Thread | None = None
         self._soon = threading.Event()
 
-    def look(self) -> None:
-        """Begin to look where a guard wants it, and look soon; under the manager's lock."""
+    def look(self) -> bool:
+        """Begin to look where a guard wants it, and look soon; under the manager's lock. False
+        where there is no thread left for that: then whoever asks has to `look_once`, now and again.
+        """
         if not self._is_wanted():
-            return
+            return True
         self._soon.set()
         if self._thread is None or not self._thread.is_alive():  # that of a parent that forked
             self._thread = threading.Thread(target=self._watch, name=NAME, daemon=True)
-            self._thread.start()
+            return has_begun(self._thread)
+        return True
 
     def _is_wanted(self) -> bool:
         return self._manager.has_work and bool(self._manager.guards())
 
     def _watch(self) -> None:
-        manager = self._manager
-        while True:
-            self._soon.clear()
-            with manager.lock:
-                guards = manager.guards()
-                if not self._is_wanted():
-                    for guard in guards:
-                        guard.look_again()
-                    self._thread = None
-                    return
-                least = min(guard.rule.memory for guard in guards)
-                stopped = any(guard.stopped for guard in guards)
-            try:
-                reading = self._read()
-            except (OSError, ValueError) as error:
-                manager.memory_read(None, trouble=str(error))
-            else:
-                near = stopped or reading.fraction > least - GAP
-                manager.memory_read(reading, self._users() if near else ())
+        while self.look_once():
             self._soon.wait(self.every)
+            self._soon.clear()
+
+    def look_once(self) -> bool:
+        """Look, without the lock; False where nobody wants to know any more."""
+        manager = self._manager
+        with manager.lock:
+            guards = manager.guards()
+            if not self._is_wanted():
+                for guard in guards:
+                    guard.look_again()
+                self._thread = None
+                return False
+            least = min(guard.rule.memory for guard in guards)
+            stopped = any(guard.stopped for guard in guards)
+        try:
+            reading = self._read()
+        except (OSError, ValueError) as error:
+            manager.memory_read(None, trouble=str(error))
+        else:
+            near = stopped or reading.fraction > least - GAP
+            manager.memory_read(reading, self._users() if near else ())
+        return True

@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TextIO
 
+from cascade_nb.concurrency.scarce import told_where_scarce
 from cascade_nb.control.explanations import applied_in_words, lifted_in_words
 from cascade_nb.control.words import count_text, seconds_text
 from cascade_nb.engine.observing.status import Phase, RunStatus
-from cascade_nb.errors import UsageError
+from cascade_nb.errors import RunError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import (
     AnswerRejected,
@@ -109,9 +110,14 @@ class RunLog:
         self._news = threading.Event()
         self._done = threading.Event()
         self._subscription = bus.subscribe(None, wake=self._news.set)
-        atexit.register(self.flush)
         self._thread = threading.Thread(target=self._work, name="cascade-log", daemon=True)
-        self._thread.start()
+        try:
+            with told_where_scarce(RunError, "no run can begin"):
+                self._thread.start()
+        except BaseException:
+            self._subscription.close()
+            raise
+        atexit.register(self.flush)
 
     def flush(self) -> bool:
         """Wait until the last line is written; False when it took too long."""

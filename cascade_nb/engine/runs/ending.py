@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from cascade_nb.concurrency.begun_tasks import begin_task
+from cascade_nb.concurrency.scarce import scarce
 from cascade_nb.engine.dispatch.failures import LeftBehindWarning, error_text, unharmed
 from cascade_nb.engine.runs.driver import RunDriver
 from cascade_nb.engine.runs.run import Run
@@ -87,15 +87,6 @@ def of_accident(error: BaseException, title: str) -> RunError:
         f"{title} was broken off by an error of cascade_nb itself, please report it: "
         f"{error_text(error)}"
     )
-
-
-def scarce(error: BaseException) -> str:
-    """What to do where the machine gives this process no more of something; else nothing."""
-    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        return "; close files and connections, or let it have more (ulimit -n)"
-    if isinstance(error, RuntimeError) and "start new thread" in str(error):
-        return "; end threads, or let it have more of them or of memory (ulimit -u, ulimit -v)"
-    return "; free memory, or let it have more" if isinstance(error, MemoryError) else ""
 
 
 async def at_last(

@@ -15,10 +15,10 @@ from typing import Any, Final, Protocol, TypeVar
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.loop_thread import LoopThread
+from cascade_nb.concurrency.scarce import scarce
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.engine.loops.constraint_timer import ConstraintTimer
 from cascade_nb.engine.processes.executors import WorkersOf
-from cascade_nb.engine.runs.ending import scarce
 from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import RunHost, RunServices

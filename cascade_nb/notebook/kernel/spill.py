@@ -8,6 +8,8 @@ import weakref
 from collections import deque
 from typing import IO, Any, Final
 
+from cascade_nb.concurrency.scarce import has_begun
+
 #: Bytes of a run's output that are kept on disk at most.
 MOST: Final = 2_000_000_000
 #: Bytes that may wait for a disk that is slower than who writes.
@@ -46,7 +48,10 @@ class Spill:
             if self._at_work:
                 return
             self._at_work = True
-        threading.Thread(target=self._write, name="cascade-output", daemon=True).start()
+        thread = threading.Thread(target=self._write, name="cascade-output", daemon=True)
+        if not has_begun(thread):
+            with self._lock:
+                self._at_work = False  # what is printed next tries
 
     def read(self, start: int, size: int) -> bytes:
         """The bytes from a place on, at most so many; some at least, where there are any."""

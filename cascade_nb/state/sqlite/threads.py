@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from cascade_nb.concurrency.scarce import has_begun
 from cascade_nb.errors import LeaseHeldError, LeaseLostError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.state.sqlite.file import DatabaseSession, SqliteFile
@@ -152,8 +153,8 @@ def _have_leftovers_closed() -> None:
     """See that the thread is there, one for the process."""
     with _beginning:
         if not _closing or not _closing[-1].is_alive():  # in a child process it is gone
-            _closing[:] = [threading.Thread(target=_close_leftovers, name=LEFTOVERS, daemon=True)]
-            _closing[0].start()
+            thread = threading.Thread(target=_close_leftovers, name=LEFTOVERS, daemon=True)
+            _closing[:] = [thread] if has_begun(thread) else []  # the next one that is made tries
 
 
 def _close_leftovers() -> None:

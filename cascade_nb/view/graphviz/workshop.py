@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Final, Generic, TypeVar
 
+from cascade_nb.concurrency.scarce import told_where_scarce
+from cascade_nb.errors import CascadeError
 from cascade_nb.view.graphviz.child import Child, StoppedError
 
 T = TypeVar("T")
@@ -74,11 +76,17 @@ class Workshop(Generic[T]):
                     self._shelf.move_to_end(key)
                     work.result.set_result(self._shelf[key])
                     return work
-                self._under_way[key] = work
                 # A daemon, because the end of the interpreter need not wait for a picture.
-                threading.Thread(
+                thread = threading.Thread(
                     target=self._do, args=(key, work, make), name="cascade-layout", daemon=True
-                ).start()
+                )
+                self._under_way[key] = work  # before it begins, for it may be over at once
+                try:
+                    with told_where_scarce(CascadeError, "no picture can be drawn now"):
+                        thread.start()
+                except BaseException:
+                    del self._under_way[key]
+                    raise
             work.users += 1
             return work
 
