@@ -13,6 +13,7 @@ import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.testing import InProcessConnector
 from tests.engine.tools import until
+from tests.project.sources import PACKAGE
 
 
 class RefusalError(RuntimeError):
@@ -109,3 +110,10 @@ def test_a_loop_of_an_engine_made_by_somebodys_policy_does_too() -> None:
         engine.close()
     finally:
         asyncio.set_event_loop_policy(before)
+
+
+def test_no_task_is_made_in_another_way() -> None:
+    made = "create_task("
+    assert [
+        path.name for path in PACKAGE.rglob("*.py") if made in path.read_text(encoding="utf-8")
+    ] == ["begun_tasks.py"]
