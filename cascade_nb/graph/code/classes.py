@@ -68,7 +68,7 @@ def class_content_of(cls: type) -> ClassContent:
     """What makes `cls` what it is but its name: not its documentation, nor where it stands."""
     own = cls.__dict__
     bases = tuple(base for base in (*cls.__bases__, type(cls)) if base not in (object, type))
-    bases += tuple(_registered(cls))
+    bases += tuple(registered_with(cls))
     return ClassContent(
         bases,
         tuple((str(name), type_text(kind)) for name, kind in annotations_of(cls).items()),
@@ -77,7 +77,8 @@ def class_content_of(cls: type) -> ClassContent:
     )
 
 
-def _registered(cls: type) -> list[type]:
+def registered_with(cls: type) -> list[type]:
+    """The classes that somebody has registered with an abstract one."""
     if _ABC not in vars(cls):
         return []
     dump: Any = vars(abc).get("_get_dump")  # of CPython; others keep it where nobody sees it

@@ -170,7 +170,7 @@ class CodeWalk:
         said, facts = b"", facts_of(function.__code__) if origin.followed else None
         if facts is not None:
             said += facts.digest + self._read(facts, space)
-            self.environment.code(facts.names, facts.texts)
+            self.environment.code(facts.names, facts.texts, imports=bool(facts.imports))
             self.reflection.code(facts.names, facts.texts)
             self.reflection.function(label, function, facts)
             if facts.source is not None:

@@ -16,7 +16,9 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from cascade_nb.graph.code.origin import is_of_user
 from cascade_nb.graph.values.atoms import text
+from cascade_nb.graph.values.registries import registered
 from cascade_nb.graph.values.setting_reads import SettingReads
 
 #: Names that code uses only when it asks for the environment.
@@ -63,9 +65,13 @@ class EnvironmentReads:
         self.folder = self.programs = False
         self.settings = SettingReads()
         self._texts: set[str] = set()
+        self._names: set[str] = set()
+        self._imports = False
 
-    def code(self, names: Collection[str], texts: Iterable[str]) -> None:
-        """Take note of the names that a body uses, and of the texts in it."""
+    def code(self, names: Collection[str], texts: Iterable[str], *, imports: bool) -> None:
+        """Take note of the names that a body uses, of the texts in it, and whether it imports."""
+        self._names.update(names)
+        self._imports = self._imports or imports
         self.settings.code(names)
         self.folder = self.folder or not ASKING_FOR_FOLDER.isdisjoint(names)
         self.programs = self.programs or not ASKING_FOR_PROGRAMS.isdisjoint(names)
@@ -101,6 +107,8 @@ class EnvironmentReads:
             words = sorted(filter(_PROGRAM.fullmatch, self._texts))
             yield "programs that are found", [(w, at) for w in words if (at := shutil.which(w))]
         yield from self.settings.found()
+        uses, imports = self.settings.uses, self._imports
+        yield from registered(self._names, self._texts, uses, is_of_user, imports=imports)
 
 
 def is_asked(value: Any) -> bool:

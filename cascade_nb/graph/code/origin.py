@@ -107,6 +107,16 @@ def qualified_name(thing: Any) -> str:
     return type(thing).__qualname__
 
 
+def is_of_user(thing: Any) -> bool:
+    """Whether it is a function or a class of the user's, or an object of one."""
+    if isinstance(thing, types.MethodType):
+        thing = thing.__func__
+    if isinstance(thing, types.FunctionType):
+        return is_followed(thing.__globals__)
+    kind = thing if isinstance(thing, type) else type(thing)
+    return origin_of_module(str(kind.__module__)).followed
+
+
 def counts(thing: Any, origin: Origin) -> bool:
     """Whether the content of a function or class counts.
 

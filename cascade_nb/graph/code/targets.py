@@ -11,6 +11,7 @@ import types
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.graph.code.classes import registered_with
 from cascade_nb.graph.code.environment import texts_in
 from cascade_nb.graph.code.modules import IMPORTERS
 from cascade_nb.graph.code.origin import (
@@ -220,7 +221,7 @@ def _put_on_tables(names: Collection[str]) -> Iterator[tuple[str, Any]]:
 def put_on_classes(facts: Facts, space: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The functions of the user's that stand in the classes of libraries which a body names, in the
     place of theirs or beside them: ``pathlib.Path.shown = shown``; and those that it may use of
-    tables, which seldom are named.
+    tables, which seldom are named. Also the classes of the user's that are registered with those.
     """
     yield from _put_on_tables(facts.names)
     for names in sorted(facts.references):
@@ -229,6 +230,10 @@ def put_on_classes(facts: Facts, space: Mapping[str, Any]) -> Iterator[tuple[str
             if issubclass(type(kind), types.ModuleType):
                 kind = vars(kind).get(name, _MISSING)
         for base in kind.__mro__ if issubclass(type(kind), type) else ():
+            if not origin_of(base).followed:  # of others this is a part
+                for held in registered_with(base):
+                    if origin_of(held).followed:
+                        yield f"{base.__qualname__} register", held
             own = str(base.__module__).partition(".")[0]
             for name, held in () if own in _OF_TABLES else list(vars(base).items()):
                 if type(held) is types.FunctionType and _is_of_another(held.__globals__, own):

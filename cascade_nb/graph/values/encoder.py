@@ -37,7 +37,13 @@ from cascade_nb.graph.values.atoms import (
     type_in_words,
 )
 from cascade_nb.graph.values.code_objects import is_code
-from cascade_nb.graph.values.means import MEANS
+from cascade_nb.graph.values.means import (
+    MEANS,
+    WEAK,
+    means_bytes,
+    variable_bytes,
+    weak_bytes,
+)
 from cascade_nb.graph.values.repeats import repeats, repeats_across
 from cascade_nb.graph.values.settings import settings_of
 from cascade_nb.model.arguments.inputs import CALLS
@@ -180,6 +186,9 @@ class Encoder:
     def _set(self, value: set[Any] | frozenset[Any]) -> bytes:
         return b"".join(sorted(map(self.encode, value)))
 
+    def _weak(self, value: Any) -> bytes:
+        return weak_bytes(value, self.encode, alone=len(self._open) == 1)
+
     def _range(self, value: range) -> bytes:
         return self.items([value.start, value.stop, value.step])
 
@@ -305,20 +314,6 @@ _OF_DATA: Final = frozenset(
 )  # fmt: skip
 
 
-def _by_kind(encoder: Encoder, value: object) -> bytes:
-    """A lock, a cache of weak references: part of how a value is used, not of what it is."""
-    return frame(b"k", text(type(value).__qualname__))
-
-
-def _context_variable(encoder: Encoder, value: contextvars.ContextVar[Any]) -> bytes:
-    """Its name, and what it is set to where the run is started, since tasks see that."""
-    try:
-        said = encoder.encode(value.get())
-    except (LookupError, CannotKeyError):  # it is not set; or it is a means, not content
-        said = b""
-    return frame(b"v", text(value.name) + said)
-
-
 _HANDLERS: Final[dict[type, Callable[[Encoder, Any], bytes]]] = {
     list: lambda encoder, value: frame(b"l", encoder.items(value)),
     tuple: lambda encoder, value: frame(b"t", encoder.items(list(value))),
@@ -336,7 +331,8 @@ _HANDLERS: Final[dict[type, Callable[[Encoder, Any], bytes]]] = {
     types.BuiltinFunctionType: Encoder._builtin,
     types.MethodType: Encoder._method,
     Injected: lambda encoder, value: frame(b"j", encoder.refer(value.resource)),
-    **dict.fromkeys(MEANS, _by_kind),
+    **dict.fromkeys(MEANS, lambda encoder, value: means_bytes(value)),
+    **dict.fromkeys(WEAK, Encoder._weak),
     typing.TypeVar: lambda encoder, value: frame(
         b"V",
         encoder.items([value.__name__, value.__bound__, value.__constraints__, repr(value)]),
@@ -344,6 +340,6 @@ _HANDLERS: Final[dict[type, Callable[[Encoder, Any], bytes]]] = {
     typing.NewType: lambda encoder, value: frame(
         b"W", encoder.items([value.__qualname__, value.__supertype__])
     ),
-    contextvars.ContextVar: _context_variable,
+    contextvars.ContextVar: lambda encoder, value: variable_bytes(value, encoder.encode),
     struct.Struct: lambda encoder, value: frame(b"x", text(value.format)),
 }

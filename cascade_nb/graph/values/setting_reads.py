@@ -15,12 +15,14 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.concurrency.thread_settings import Settings, sklearn_config
 from cascade_nb.graph.values.settings import (
     arguments,
+    collector,
     csv_dialects,
     decimal_context,
     first_weekday,
     limits,
     locale_used,
     logging_levels,
+    longest_number,
     matplotlib_looks,
     numpy_errors,
     numpy_text,
@@ -29,7 +31,9 @@ from cascade_nb.graph.values.settings import (
     polars_text,
     sqlite_adapters,
     time_zone,
+    time_zone_folders,
     warnings_raised,
+    xml_namespaces,
 )
 
 
@@ -75,6 +79,10 @@ _SETTINGS: Final = (
     _Setting("Matplotlib's settings", matplotlib_looks, _names("matplotlib pylab seaborn")),
     _Setting("the dialects of CSV", csv_dialects, _names("csv _csv")),
     _Setting("SQLite's adapters", sqlite_adapters, _names("sqlite3 _sqlite3")),
+    _Setting("the prefixes of XML namespaces", xml_namespaces, _names("xml")),
+    _Setting("where time zones are looked for", time_zone_folders, _names("zoneinfo pandas")),
+    _Setting("how long a number may be in text", longest_number),
+    _Setting("when the garbage collector runs", collector, names=_names("get_threshold isenabled")),
     _Setting("the first day of a week", first_weekday, _names("calendar")),
     _Setting(
         "the levels of logging", logging_levels, names=_names("isEnabledFor getEffectiveLevel")
@@ -85,7 +93,7 @@ _SETTINGS: Final = (
         time_zone,
         names=_names(
             "fromtimestamp localtime mktime astimezone tzname tzlocal altzone timestamp"
-            " ctime asctime"
+            " ctime asctime strftime formatdate Formatter"
         ),
     ),
     _Setting(
@@ -135,6 +143,10 @@ class SettingReads:
         if type(name) is not str:
             name = type(value).__module__
         self.library(name)
+
+    def uses(self, library: str) -> bool:
+        """Whether code was found to use a package."""
+        return library in self._libraries
 
     def module(self, source: str) -> None:
         """Take note of a whole file; that it is also a program with arguments says nothing."""

@@ -8,8 +8,11 @@ that are there.
 from __future__ import annotations
 
 import contextlib
+import gc
 import locale
+import os
 import sys
+import sysconfig
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +38,10 @@ _OF_DIALECTS: Final = (
     "delimiter", "doublequote", "escapechar", "lineterminator", "quotechar", "quoting",
     "skipinitialspace", "strict",
 )  # fmt: skip
+_FIELD: Final = {"longest field": 131_072}
+_XML: Final = frozenset({"xml", "html", "rdf", "wsdl", "xs", "xsi", "dc"})
+_DIGITS: Final = 4_300
+_COLLECTOR: Final = frozenset({(700, 10, 10), (2000, 10, 10), (2000, 10, 0), (2000, 5, 0)})
 _TRAPS: Final = frozenset({"DivisionByZero", "InvalidOperation", "Overflow"})
 # Where figures go, and what windows look like, is not what they are.
 _NOT_LOOKS: Final = ("backend", "interactive", "toolbar", "tk.", "webagg.", "figure.max_open")
@@ -123,16 +130,45 @@ def limits() -> Settings:
     }
 
 
+def longest_number() -> Settings:
+    """How long a number may be in text."""
+    most = getattr(sys, "get_int_max_str_digits", lambda: _DIGITS)()
+    return {} if most == _DIGITS else {"digits": most}
+
+
+def collector() -> Settings:
+    """When the garbage collector runs."""
+    found: dict[str, Any] = {}
+    if gc.get_threshold() not in _COLLECTOR:
+        found["threshold"] = gc.get_threshold()
+    return found if gc.isenabled() else {**found, "enabled": False}
+
+
+def time_zone_folders() -> Settings:
+    """Where time zones are looked for."""
+    known = sys.modules.get("zoneinfo")
+    usual = str(sysconfig.get_config_var("TZPATH") or "").split(os.pathsep)
+    return {} if known is None or [*known.TZPATH] == usual else {"folders": [*known.TZPATH]}
+
+
+def xml_namespaces() -> Settings:
+    """The prefixes of namespaces that somebody has registered."""
+    known = sys.modules.get("xml.etree.ElementTree")
+    held = {} if known is None else known._namespace_map
+    return {uri: prefix for uri, prefix in held.items() if prefix not in _XML}
+
+
 def csv_dialects() -> Settings:
-    """The dialects of CSV that somebody has registered."""
+    """The dialects of CSV that somebody has registered, and how long a field may be."""
     csv = sys.modules.get("csv")
     if csv is None:
         return {}
     own = [name for name in csv.list_dialects() if name not in ("excel", "excel-tab", "unix")]
     kinds = {name: csv.get_dialect(name) for name in own}
-    return {
+    found: dict[str, Any] = {
         name: {part: getattr(kind, part) for part in _OF_DIALECTS} for name, kind in kinds.items()
     }
+    return {**found, **_other({"longest field": csv.field_size_limit()}, _FIELD)}
 
 
 def sqlite_adapters() -> Settings:
