@@ -174,7 +174,7 @@ class TaskFailedError(RunError):
     """A task raised. The user's exception is the `__cause__`, and this is of its class too where
     Python allows it, so that ``except ValueError`` around a run catches a task's `ValueError`.
 
-    `task` is the label of the node that failed (`map(clean)[3]`), `target` that of what was asked
+    `task` is what messages call the node that failed (`scores[3]`), `target` what was asked
     for, `where` the user's file or cell and line, as far as the traceback tells.
     """
 

@@ -270,4 +270,4 @@ def _taken_by(lead: str, gate: Gate, limit: int = 4) -> str:
 
 
 def _called(ticket: Ticket) -> str:
-    return ticket.owner.label_of(ticket)
+    return ticket.owner.names_of(ticket)[0]

@@ -53,8 +53,8 @@ class TicketOwner(Protocol):
     def members(self, scope: Scope) -> frozenset[int]:
         """The nodes of a `node:` or `from:` scope."""
 
-    def label_of(self, ticket: Ticket) -> str:
-        """What a person calls it."""
+    def names_of(self, ticket: Ticket) -> tuple[str, ...]:
+        """What a person may call it, besides its id; messages do as the first says."""
 
     def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
         """The id of its node or item, and the number of the attempt at it; and whether it is the

@@ -54,7 +54,7 @@ class Guarding(GateIndex):
         with self.lock:
             guards = self.guards()
             at = self._in_processes()
-            told = _in_words(users, {pid: t.owner.label_of(t) for pid, t in at.items()})
+            told = _in_words(users, {pid: t.owner.names_of(t)[0] for pid, t in at.items()})
             moved = stops = False
             for guard in guards:
                 if guard.note(reading, told, trouble):

@@ -70,7 +70,7 @@ def read_scope(text: object, graphs: Iterable[Graph], *, items: bool = False) ->
 
 
 def _has_items(name: str, known: set[str], graphs: Iterable[Graph]) -> bool:
-    return name in known or any(name == node.label for graph in graphs for node in graph.nodes)
+    return name in known or any(name == node.called for graph in graphs for node in graph.nodes)
 
 
 def nodes_under(scope: Scope, graph: Graph) -> frozenset[int]:

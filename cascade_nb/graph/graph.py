@@ -132,11 +132,18 @@ class Node:
 
     @property
     def label(self) -> str:
-        """How messages call it: `clean`, `map(clean)`, or its name."""
+        """How messages call it: its name, which the picture and events have too, else what it
+        calls.
+        """
+        return self.name or self.called
+
+    @property
+    def called(self) -> str:
+        """What it calls, whatever its name: `clean`, `map(clean)`, `n + 1`."""
         if self.kind is NodeKind.MAP:
             return f"map({self.task_name})"
-        if self.name is not None or not isinstance(self.lazy, LazyResult) or self.task is None:
-            return self.name or self.task_name
+        if not isinstance(self.lazy, LazyResult) or self.task is None:
+            return self.task_name
         return self.task.label_of(self.lazy.args)
 
     @property
@@ -232,7 +239,7 @@ class Graph:
         """What a person calls the whole: its target's name."""
         if not self.targets:
             return "nothing"
-        labels = [self.nodes[i].name or self.nodes[i].label for i in self.targets[:3]]
+        labels = [self.nodes[i].label for i in self.targets[:3]]
         return ", ".join(labels) + (" …" if len(self.targets) > 3 else "")
 
     def node(self, name: str) -> Node:

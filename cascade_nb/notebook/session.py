@@ -248,7 +248,7 @@ class Session:
             return self.workspace.target(name)
         except UnknownNameError:
             here = self.workspace.overview()
-            nodes = [] if here is None else [n for n in here.nodes if name in (n.id, n.label)]
+            nodes = [] if here is None else [n for n in here.nodes if name in (n.id, n.called)]
             if len(nodes) != 1:
                 raise
             return nodes[0].lazy

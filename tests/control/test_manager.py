@@ -67,11 +67,11 @@ class Crowd:
     def process_of(self, ticket: Ticket) -> int | None:
         return None
 
-    def label_of(self, ticket: Ticket) -> str:
-        return f"task {ticket.key}"
+    def names_of(self, ticket: Ticket) -> tuple[str, ...]:
+        return (f"task {ticket.key}",)
 
     def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
-        return self.label_of(ticket), 1, True
+        return f"task {ticket.key}", 1, True
 
 
 @pytest.fixture

@@ -54,11 +54,11 @@ class Waiters:
     def process_of(self, ticket: Ticket) -> int | None:
         return None
 
-    def label_of(self, ticket: Ticket) -> str:
-        return str(ticket.key)
+    def names_of(self, ticket: Ticket) -> tuple[str, ...]:
+        return (str(ticket.key),)
 
     def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
-        return self.label_of(ticket), 1, True
+        return str(ticket.key), 1, True
 
 
 @pytest.fixture

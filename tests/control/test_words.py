@@ -82,8 +82,8 @@ class Named:
     def process_of(self, ticket: Ticket) -> int | None:
         return None
 
-    def label_of(self, ticket: Ticket) -> str:
-        return f"task {ticket.key}"
+    def names_of(self, ticket: Ticket) -> tuple[str, ...]:
+        return (f"task {ticket.key}",)
 
 
 def ticket(key: int, **needs: float) -> Ticket:

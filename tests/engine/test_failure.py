@@ -63,6 +63,7 @@ async def test_the_error_names_the_task_keeps_the_cause_and_points_at_the_line(
         (lambda wrong: wrong(1).named("mine"), "mine"),
         (lambda wrong: wrong.map(x=[1]), "map(fail)[0]"),
         (lambda wrong: give([wrong.map(x=[1])]), "map(fail)[0]"),
+        (lambda wrong: give([wrong.map(x=[1]).named("all")]), "all[0]"),
     ],
 )
 async def test_a_failed_node_is_called_as_its_user_calls_it(

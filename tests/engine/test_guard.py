@@ -206,7 +206,7 @@ async def test_processes_stand_still_the_largest_first_and_go_on(
     def pids() -> dict[str, int]:
         with engine.constraints.lock:
             found = engine.constraints._in_processes()
-        return {ticket.owner.label_of(ticket): pid for pid, ticket in found.items()}
+        return {ticket.owner.names_of(ticket)[0]: pid for pid, ticket in found.items()}
 
     await until(lambda: len(pids()) == 3)
     at = pids()
@@ -215,11 +215,11 @@ async def test_processes_stand_still_the_largest_first_and_go_on(
     await until(lambda: run.status.suspended == 2)
     assert "2 tasks suspended" in run.status.headline
     guard = engine.constraints.guards()[0]
-    assert [t.owner.label_of(t) for t in guard.stopped] == ["b", "c"]
+    assert [t.owner.names_of(t)[0] for t in guard.stopped] == ["b", "c"]
     # The one that runs ends: the smallest of the others goes on, though memory is still scarce.
     (tmp_path / "a").touch()
     await until(lambda: run.status.suspended == 1)
-    assert [t.owner.label_of(t) for t in guard.stopped] == ["b"]
+    assert [t.owner.names_of(t)[0] for t in guard.stopped] == ["b"]
     (tmp_path / "c").touch()
     await until(lambda: run.status.suspended == 0)
     memory.part = 0.9

@@ -250,14 +250,14 @@ async def test_an_attempt_that_comes_again_is_told_by_its_item(engine: Engine) -
     run = engine.start(flaky.map(x=[1, 2, 3]).named("m").with_retry(3))
     await until(lambda: len(tries) == 2)
     assert run.why("m") == [
-        "map(flaky)[1] is running: attempt 1 of 3 failed: OSError: busy; attempt 2 is under way"
+        "m[1] is running: attempt 1 of 3 failed: OSError: busy; attempt 2 is under way"
     ]
     assert run.why("m[1]")[0] == (
         "m[1] is running: attempt 1 of 3 failed: OSError: busy; attempt 2 is under way"
     )
     (again,) = run.status.retries
     assert (again.node, again.attempt, again.most, again.wait) == ("m", 2, 3, None)
-    assert "  ↻ map(flaky)[1]: attempt 2 of 3, after OSError: busy" in inside_lines(run.status)
+    assert "  ↻ m[1]: attempt 2 of 3, after OSError: busy" in inside_lines(run.status)
     go.set()
     assert await run == [1, 2, 3]
     assert run.status.retries == ()

@@ -249,10 +249,10 @@ async def test_what_is_there_can_be_had_and_what_is_not_cannot_be_mistaken_for_i
     first, second, third = run.partial("t")
     assert (first, third) == (0, 4)
     assert isinstance(second, cs.Missing)
-    assert second == cs.Missing("map(work)[1]", "failed: ValueError: 1 is bad")
+    assert second == cs.Missing("t[1]", "failed: ValueError: 1 is bad")
     whole = run.partial()
     assert isinstance(whole, cs.Missing)
-    assert "was not started: map(work) failed" in whole.why
+    assert "was not started: t failed" in whole.why
     assert repr(whole).startswith("<no result: total")
     with pytest.raises(UsageError, match=r"isinstance\(x, cs.Missing\)"):
         bool(second)

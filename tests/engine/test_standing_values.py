@@ -77,7 +77,7 @@ def test_what_is_stale_skipped_failed_or_not_started_says_so() -> None:
         cs.run(later)
     assert "it failed at [2] in run " in refused(mapped)
     assert "KeyError: 'no such column'" in refused(mapped)
-    stop = "map(check)[2] failed and the run stops at the first failure"
+    stop = "value_failed[2] failed and the run stops at the first failure"
     assert f": {stop}; cs.run" in refused(later)
 
 
@@ -119,13 +119,13 @@ async def test_a_run_tells_of_items_and_of_what_it_did_not_start(engine: Engine)
     run = engine.start(load(check(1, after=mapped)).named("later"))
     with pytest.raises(RunError):
         await run
-    first = "was not started: map(check)[2] failed and the run stops at the first failure"
+    first = "was not started: t[2] failed and the run stops at the first failure"
     assert run.why("later") == [f"later {first}"]
     failed, kept = run.why("t")
     assert failed == "t failed at [2]: KeyError: 'no such column'"
     assert kept == "2 of 4 items of t are kept; a new run runs the 2 that are missing"
     for name in ("t[2]", "map(check)[2]"):
-        assert run.why(name) == [f"{name} failed: KeyError: 'no such column'", "its input: x=2"]
+        assert run.why(name) == ["t[2] failed: KeyError: 'no such column'", "its input: x=2"]
     assert run.why("t[0]") == ["t[0] is done", "its input: x=0"]
     with pytest.raises(UnknownNameError, match=r"no item 't\[4\]'; t has 4, from 0"):
         run.why("t[4]")

@@ -51,7 +51,7 @@ def test_two_nodes_of_one_name_have_ids_of_their_own() -> None:
         (load(), NodeKind.TASK, "load", "load"),
         (load().named("n"), NodeKind.TASK, "n", "load"),
         (clean.map(x=[1]), NodeKind.MAP, "map(clean)", "clean"),
-        (clean.map(x=[1]).named("n"), NodeKind.MAP, "map(clean)", "clean"),
+        (clean.map(x=[1]).named("n"), NodeKind.MAP, "n", "clean"),
         (cs.Param("p"), NodeKind.PARAM, "p", "param"),
         (cs.Router(1, {1: 2}), NodeKind.ROUTER, "router", "router"),
     ],

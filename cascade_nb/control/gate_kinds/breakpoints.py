@@ -187,7 +187,7 @@ class WorkflowGate(BreakpointGate):
 def is_called(scope: Scope, ticket: Ticket) -> bool:
     """Whether the scope is of one node or item, and of this ticket's."""
     owner = ticket.owner
-    called = owner.attempt_of(ticket)[0], owner.label_of(ticket)
+    called = owner.attempt_of(ticket)[0], *owner.names_of(ticket)
     return scope.kind == "node" and scope.value in called
 
 

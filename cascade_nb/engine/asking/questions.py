@@ -258,7 +258,7 @@ class Questions:
 
 def _names_of(core: Any, index: int) -> tuple[str, ...]:
     """What else a node that asks may be called."""
-    return core.label(index), core.graph.nodes[core.root_of(index)].id
+    return *core.names_of(index), core.graph.nodes[core.root_of(index)].id
 
 
 def answer_words(value: Any) -> str:

@@ -247,11 +247,19 @@ class RunState:
         return range(expansion.first, expansion.first + expansion.count) if expansion else range(0)
 
     def label(self, index: int) -> str:
-        """What a person calls a node: `clean`, `map(clean)`, `map(clean)[3]`."""
+        """How messages call a node: `cleaned`, `cleaned[3]`; without a name of its own `clean`,
+        `map(clean)`, `map(clean)[3]`.
+        """
         work = self.results.work[index]
         if isinstance(work, Expansion):
             return f"{work.node.label}[{work.place_of(index - work.first)}]"
         return work.label
+
+    def names_of(self, index: int) -> tuple[str, str]:
+        """What a person may call it: as messages do, and by what it calls, whatever its name."""
+        work, label = self.results.work[index], self.label(index)
+        node = work.node if isinstance(work, Expansion) else work
+        return label, f"{node.called}{label.removeprefix(node.label)}"
 
     def id_of(self, index: int) -> str:
         """The identity of a node in events."""

@@ -204,9 +204,9 @@ class Admission:
         """The nodes of a `node:` or `from:` scope."""
         return nodes_under(scope, self._driver.core.graph)
 
-    def label_of(self, ticket: Ticket) -> str:
-        """What a person calls it."""
-        return self._driver.core.label(ticket.key)
+    def names_of(self, ticket: Ticket) -> tuple[str, ...]:
+        """What a person may call it, besides its id."""
+        return self._driver.core.names_of(ticket.key)
 
     def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
         """Its node or item, the number of the attempt, and whether it does not continue one."""

@@ -62,7 +62,7 @@ class Failure:
     """One node that failed for good.
 
     Attributes:
-        task: its label, `map(clean)[3]` for an item.
+        task: its label, `scores[3]` for an item.
         task_id: its identity in the graph.
         attempt: the number of the attempt that failed last.
         error: what it raised.

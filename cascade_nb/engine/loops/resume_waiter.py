@@ -97,9 +97,9 @@ class ResumeWaiter:
         """It has no nodes."""
         return frozenset()
 
-    def label_of(self, ticket: Ticket) -> str:
+    def names_of(self, ticket: Ticket) -> tuple[str, ...]:
         """Nothing of it is ever spoken of."""
-        return ""
+        return ("",)
 
     def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
         """Nothing of it ever starts."""

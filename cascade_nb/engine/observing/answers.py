@@ -53,7 +53,7 @@ def node_named(graph: Graph, name: str) -> Node:
     try:
         return graph.node(name)
     except UnknownNameError:
-        nodes = [node for node in graph.nodes if name in (node.task_name, node.label)]
+        nodes = [node for node in graph.nodes if name in (node.task_name, node.called)]
         if len(nodes) == 1:
             return nodes[0]
         if not nodes:
@@ -74,7 +74,10 @@ def why_of(view: RunView, name: str, state_of: Callable[[int], NodeState]) -> li
     """
     item = item_of(view.core.graph, name)
     if item is not None and item[0].kind is NodeKind.MAP:
-        return _why_item(view, name, *item)
+        node, place = item
+        if name == f"{node.called}[{place}]":
+            name = f"{node.label}[{place}]"  # as everything else calls it
+        return _why_item(view, name, node, place)
     node = node_named(view.core.graph, name) if item is None else item[0]
     index = node.index
     end = end_of(view, index)

@@ -131,11 +131,11 @@ def edited(
         known = set(zip(was, was.read, strict=True))
         changed = {n.index for n in graph.nodes if (now[n.index], now.read[n.index]) not in known}
         first = (graph.nodes[i] for i in changed if changed.isdisjoint(graph.nodes[i].sources))
-        names = list(dict.fromkeys(node.name or node.label for node in first)) or [graph.title]
+        names = list(dict.fromkeys(node.label for node in first)) or [graph.title]
     if not names:
         pairs = zip(was_graph.nodes, graph.nodes, strict=True)
         moved = (b for a, b in pairs if not _stop_alike(a.options, b.options))
-        names = list(dict.fromkeys(node.name or node.label for node in moved))
+        names = list(dict.fromkeys(node.label for node in moved))
     return tuple(names)
 
 
@@ -160,7 +160,7 @@ def same_graph(one: Graph, other: Graph) -> bool:
 def named_anew(before: Graph, graph: Graph) -> tuple[str, ...]:
     """What another graph has that was not there before, for people."""
     fresh = (node for node in graph.nodes if node.lazy.identity not in before.place)
-    return tuple(dict.fromkeys(node.name or node.label for node in fresh))
+    return tuple(dict.fromkeys(node.label for node in fresh))
 
 
 def with_classes_of_today(given: PriorResults) -> PriorResults:

@@ -100,8 +100,7 @@ async def keep_items(
     for part in parts:
         index = part.node.index
         if kept := sum(key in known for key in keys.get(index, ())):
-            name = part.node.name or part.node.label
-            said[index] = kept_in_words(name, kept, part.size)
+            said[index] = kept_in_words(part.node.label, kept, part.size)
     return said
 
 

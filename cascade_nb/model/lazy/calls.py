@@ -127,8 +127,8 @@ class MappedLazyResult(MapFields, Generic[T_co]):
 
     @property
     def label(self) -> str:
-        """`map(<task>)`, whatever its name."""
-        return f"map({self.task.name})"
+        """How messages call it: its name, or `map(<task>)`."""
+        return self.options.name or f"map({self.task.name})"
 
     def _with(self, options: Options) -> MappedLazyResult[T_co]:
         given = self.collections, self.fixed, self.inputs, self.nested, options, self.how

@@ -90,12 +90,12 @@ class Owner:
     def process_of(self, ticket: Ticket) -> int | None:
         return None
 
-    def label_of(self, ticket: Ticket) -> str:
-        return f"{self.run}/{ticket.key}"
+    def names_of(self, ticket: Ticket) -> tuple[str, ...]:
+        return (f"{self.run}/{ticket.key}",)
 
     def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
         key = ticket.key
-        return self.label_of(ticket), self.starts.get(key, 0) + (key not in self.running), True
+        return f"{self.run}/{key}", self.starts.get(key, 0) + (key not in self.running), True
 
     def start_of(self, node: int) -> tuple[str, int, int]:
         """Which attempt at which node is under way, or comes next."""
