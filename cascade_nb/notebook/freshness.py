@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.words import some_of
+from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import CascadeError
+from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.notebook.panel.drawing import marks_of, whole_graph
 from cascade_nb.notebook.session import Session
+from cascade_nb.notebook.workspace.cell_states import Told, cells_of, states_by_cell
 from cascade_nb.view.graphviz.layout import lay_out
 from cascade_nb.view.picture.states import Marks
 
@@ -26,13 +31,21 @@ RUNS: Final = 10  # panels of runs that are over, the latest ones, that are kept
 #: Nodes of which the graph is built anew, which takes the loop some tens of milliseconds; of more,
 #: only names are followed, in the sketch that there is already.
 SMALL: Final = 1_000
+_MISSED: Final = (NodeState.FAILED, NodeState.SKIPPED, NodeState.CANCELLED)
 
 
 class _Over(NamedTuple):
-    """A run that is over: its id, and the ids of what it was through with."""
+    """A run that is over.
+
+    Attributes:
+        run_id: its id.
+        nodes: ids of what it was through with.
+        missed: by the identity of what it came to no value of, the task of that and its last state.
+    """
 
     run_id: str
     nodes: frozenset[str]
+    missed: Mapping[object, tuple[AnyTask | None, str]]
 
 
 class Freshness:
@@ -52,9 +65,15 @@ class Freshness:
 
     def run_is_over(self, run: Run, through: frozenset[str]) -> None:
         """A run is over, and was through with these nodes; in any thread."""
+        nodes, states = run.graph.nodes, run.changed_since(-1)[1]
+        missed = {
+            nodes[index].lazy.identity: (nodes[index].task, state.value)
+            for index, state in states.items()
+            if state in _MISSED and index < len(nodes)
+        }
 
         def note() -> None:
-            self._over.append(_Over(run.id, through))
+            self._over.append(_Over(run.id, through, missed))
             self.look_again()
 
         self._portal.call(note)
@@ -62,7 +81,7 @@ class Freshness:
     def look_again(self) -> None:
         """Something may have changed. On the loop."""
         self._again = True
-        if self._at_work is None and self._session.done:
+        if self._at_work is None and (self._session.done or self._over):
             self._at_work = begin_task(self._work(), self._loop)
 
     async def _work(self) -> None:
@@ -85,12 +104,14 @@ class Freshness:
         if graph is not None and len(graph) <= SMALL:
             graph, _ = whole_graph(workspace)
         marks = Marks() if graph is None else await marks_of(self._session, graph)
+        cells = {} if graph is None else self._cells(graph, marks)
         for over in list(self._over):
             widget = self._session.panels.get(over.run_id)
             if widget is not None:
                 widget.since = _words(
                     sorted(node for node in over.nodes if marks.states.get(node) == "stale")
                 )
+                widget.cells = cells
         graphs = self._session.graphs
         for cell, shown in list(graphs.items()):
             states = {node: s for node, s in marks.states.items() if node in shown.nodes}
@@ -100,6 +121,25 @@ class Freshness:
             if cell in graphs and graphs[cell] is shown:  # or the cell was executed meanwhile
                 graphs[cell] = shown._replace(states=states)
                 shown.update(rendered)
+
+    def _cells(self, graph: Graph, marks: Marks) -> dict[str, Told]:
+        """By cell, how its nodes stand: whether their results stand, else how they ended last, as
+        long as they are what they were then.
+        """
+        ends: dict[object, tuple[AnyTask | None, str]] = {}
+        for over in self._over:
+            ends |= over.missed
+            for node in graph.nodes:
+                if node.id in over.nodes:
+                    ends.pop(node.lazy.identity, None)
+
+        def state_of(node: Node) -> str:
+            marked = marks.states.get(node.id, "waiting")
+            task, state = ends.get(node.lazy.identity, (None, marked))
+            return state if marked != "done" and node.task is task else marked
+
+        states = [state_of(node) for node in graph.nodes]
+        return states_by_cell(cells_of(self._session.workspace, graph), states)
 
 
 def _words(stale: list[str]) -> str:

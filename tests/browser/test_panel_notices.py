@@ -60,6 +60,59 @@ def test_the_tab_says_how_far_the_run_is_and_how_it_ended_to_who_looks_elsewhere
     expect(panel.page).to_have_title("b.ipynb")
 
 
+#: Which icons the page has, as a browser chooses among them, and whether each is a picture.
+ICONS = """
+async () => (await Promise.all([...document.querySelectorAll("link[rel=icon]")].map(async link => {
+  const image = new Image()
+  image.src = link.href
+  await image.decode()
+  return [link.className, link.dataset.sign ?? "", image.width > 0]
+}))).sort()
+"""
+
+
+def test_the_tabs_icon_says_how_the_run_is_beside_those_that_jupyter_changes(
+    panel: PanelPage,
+) -> None:
+    """Lab marks a busy kernel by another icon of its own, at any moment, and undoes that."""
+    page = panel.page
+    page.evaluate(
+        """() => {
+          const dot = document.createElement("canvas")
+          dot.width = dot.height = 16
+          for (const kind of ["idle", "busy"]) {
+            const link = document.createElement("link")
+            link.className = `${kind} favicon`
+            link.rel = kind === "idle" ? "icon" : ""
+            link.href = dot.toDataURL()
+            document.head.append(link)
+          }
+          // as JupyterLab does
+          window.busy = on => {
+            const [before, now] = on ? ["idle", "busy"] : ["busy", "idle"]
+            const old = document.querySelector(`link[rel="icon"].${before}.favicon`)
+            const made = document.querySelector(`link.${now}.favicon`)
+            old.rel = ""
+            made.rel = "icon"
+            made.parentNode.replaceChild(made, made)
+          }
+        }"""
+    )
+    counts = {"done": 3, "reused": 0, "total": 12, "failed": 0, "skipped": 0, "running": 2}
+    panel.tell(phase="running", ended=False, counts=counts)
+    assert page.evaluate(ICONS) == [["cascade-icon", "▶", True], ["idle favicon", "", True]]
+    page.evaluate("busy(true)")
+    panel.tell(counts={**counts, "running": 0, "held": 9})
+    assert page.evaluate(ICONS) == [["busy favicon", "", True], ["cascade-icon", "‖", True]]
+    page.evaluate("busy(false)")
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    for phase, sign in (("failed", "✕"), ("succeeded", "✓"), ("cancelled", "■")):
+        panel.tell(phase=phase, ended=True)
+        assert page.evaluate(ICONS) == [["cascade-icon", sign, True], ["idle favicon", "", True]]
+    page.evaluate("window.closeFirst()")
+    assert page.evaluate(ICONS) == [["idle favicon", "", True]]
+
+
 def test_an_end_a_question_and_a_hold_by_itself_are_told(panel: PanelPage) -> None:
     allow(panel)
     panel.tell(questions=[asked("Go on?")])

@@ -80,6 +80,32 @@ def test_a_graph_below_a_cell_and_a_panel_that_is_over_follow_what_happens(
     graph.wait_until(lambda cell: named(cell) == {"rows": "done", "tidy": "done"})
 
 
+def test_a_panel_that_is_over_says_of_each_cell_how_its_nodes_stand(kernel: RealKernel) -> None:
+    """What failed has failed until its cell says something else; what has no name counts where it
+    is used.
+    """
+    good = "%%cascade --quiet\ndef make(n): return list(range(n))\nmade = make(5)"
+    bad = "%%cascade --quiet\ndef cut(made): return made[9]\npart = [cut(make(2))]"
+    ok(kernel.execute(good, cellId="good"))
+    ok(kernel.execute(bad, cellId="bad"))
+    kernel.execute("run = %cascade run made part --wait --on-error continue", cellId="run")
+    kernel.check(
+        "from cascade_nb.notebook.extension import session_of\n"
+        "told = session_of(get_ipython()).panels[run.id]"
+    )
+
+    def stand() -> str:
+        return kernel.check("print(*(told.cells.get(c) for c in ('good', 'bad')))").stdout.strip()
+
+    until_blocking(lambda: stand() == "['done', 1, 1] ['failed', 0, 2]")
+    ok(kernel.execute(good.replace("(5)", "(6)"), cellId="good"))
+    until_blocking(lambda: stand() == "['stale', 0, 1] ['failed', 0, 2]")
+    ok(kernel.execute(bad.replace("[9]", "[1]"), cellId="bad"))
+    until_blocking(lambda: stand() == "['stale', 0, 1] ['waiting', 0, 2]")
+    kernel.check("%cascade run made part --wait")
+    until_blocking(lambda: stand() == "['done', 1, 1] ['done', 2, 2]")
+
+
 def test_a_run_that_ends_when_no_cell_runs_is_followed_too(kernel: RealKernel) -> None:
     kernel.check("import time")
     code = "%%cascade\ndef slow(n): time.sleep(1); return n\nrows = slow(9)\ntidy = slow(rows)"

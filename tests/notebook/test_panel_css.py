@@ -14,6 +14,15 @@ from cascade_nb.notebook.parameters.widget import FORM_STYLE
 #: What all widgets have, and what that of all runs and the form add.
 CSS = RUNS_STYLE + FORM_STYLE.removeprefix(STYLE)
 
+#: What a selector may begin with: the widgets themselves, and what they put elsewhere on the page.
+ROOTS = (
+    ".cascade-panel",
+    ".cascade-form",
+    ".cascade-twin",
+    ".cascade-found",
+    ".cascade-beside",
+)
+
 #: What no display can be inside of, since they are all in `.cs-displays`.
 ELSEWHERE = (
     r"\.cs-(kinds|graph|failures|facts|given|frames?|causes|map|items|timetable|pick)\b",
@@ -36,11 +45,9 @@ def selectors() -> Iterator[str]:
 
 @pytest.mark.parametrize("selector", list(selectors()))
 def test_a_selector_names_a_part_of_the_panel(selector: str) -> None:
-    assert selector.startswith(
-        (".cascade-panel", ".cascade-form", ".cascade-twin", ".cascade-found", ".cs-section-output")
-    )
+    assert selector.startswith((*ROOTS, ".cs-section-output"))
     last = re.split(r"[ >]+", selector.replace(":not(.cs-displays *)", ":not(.cs-displays)"))[-1]
-    own = ".cs-" in last or last.startswith((".cascade-panel", ".cascade-twin", ".cascade-found"))
+    own = ".cs-" in last or last.startswith(ROOTS)
     assert own or any(re.search(place, selector) for place in ELSEWHERE), (
         "it may match what a task shows"
     )

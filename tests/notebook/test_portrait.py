@@ -290,6 +290,37 @@ async def test_items_that_end_after_one_has_failed_are_told(engine: Engine, gate
     assert run.exception() is not None
 
 
+async def test_a_map_that_stops_its_run_at_a_failed_item_has_failed(
+    engine: Engine, gate: Gate
+) -> None:
+    """It is cancelled with the rest; but nobody who looks for the failure looks for that."""
+
+    @cs.task
+    def item(i: int) -> int:
+        if i == 0:
+            raise ValueError("first")
+        gate.pass_through()
+        return i
+
+    @cs.task
+    def last(items: list[int]) -> int:
+        return len(items)
+
+    run = engine.start(last(item.map(i=[0, 1, 2, 3]).named("m")).named("n"))
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["failures"])
+    gate.open()
+    await browser.hear_until(lambda shown: shown["ended"])
+    late = watch(run)
+    for told in (browser.shown, late.shown):
+        assert told["boxes"]["node-m"][0] == "failed"
+        assert told["boxes"]["node-n"] == ["cancelled"]
+    assert {name: state.value for name, state in run.states().items()} == {
+        "m": "failed",
+        "n": "cancelled",
+    }
+
+
 async def test_held_items_are_told_when_the_last_running_one_ends(
     engine: Engine, gate: Gate
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from cascade_nb.control.explanations import stopper
 from cascade_nb.control.gates import Gate
 from cascade_nb.engine.core.arguments import Expansion
-from cascade_nb.engine.core.scheduler import DONE, READY, RUNNING, State
+from cascade_nb.engine.core.scheduler import CANCELLED, DONE, READY, RUNNING, State
 from cascade_nb.engine.core.task_groups import TaskGroup
 from cascade_nb.engine.observing.line_pauses import LinePauses, waits_for_a_worker
 from cascade_nb.engine.observing.run_view import RunView
@@ -26,6 +26,7 @@ _STOPPED: Final = {"held": _NUMBER[NodeState.HELD], "queued": _NUMBER[NodeState.
 _ASKING: Final = _NUMBER[NodeState.ASKING]
 _QUEUED: Final = _NUMBER[NodeState.QUEUED]
 _RUNNING: Final = _NUMBER[NodeState.RUNNING]
+_FAILED: Final = _NUMBER[NodeState.FAILED]
 _DONE: Final = _NUMBER[NodeState.DONE]
 _REUSED: Final = _NUMBER[NodeState.REUSED]
 _SHOWN: Final = [_NUMBER[SHOWN[state]] for state in State]  # by the scheduler's number
@@ -165,9 +166,14 @@ class StateCounts:
         return next(over, None) or next(named, None)
 
     def _state(self, index: int, pauses: LinePauses) -> NodeState:
-        if index in self._items and self._view.core.scheduler.state[index] < DONE:
+        now = self._view.core.scheduler.state[index]
+        if index in self._items and now < DONE:
             items = self._items_of(index, pauses)
             return next(state for state in MOST_URGENT_FIRST if items[state])
+        if index in self._items and now == CANCELLED and self._items[index][_FAILED]:
+            # Where a run stops at the failure of an item, its mapped node is cancelled with the
+            # rest; yet it is what people look for.
+            return NodeState.FAILED
         number = _number(self._view, index)
         return NodeState.HELD if number == _QUEUED and pauses.over(index) else _STATES[number]
 

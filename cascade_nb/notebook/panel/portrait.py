@@ -16,6 +16,7 @@ from cascade_nb.notebook.kernel.task_output import Chunk, TaskOutput
 from cascade_nb.notebook.panel.answers import questions_of
 from cascade_nb.notebook.panel.failures import FailuresTold
 from cascade_nb.notebook.panel.in_force import InForceFor
+from cascade_nb.notebook.workspace.cell_states import CellStates, cells_of
 from cascade_nb.text import readable
 from cascade_nb.view.picture.picture import Picture
 from cascade_nb.view.picture.states import Marks, together
@@ -60,6 +61,7 @@ class Portrait:
         self._states = [NodeState.WAITING] * len(graph)  # by index of node
         self._boxes: list[_Box] = []
         self._path: list[str] = []
+        self._cells = CellStates((), ())
         self._homes: Sequence[int] = ()  # by index of node, the place of its box
         self._moved: set[int] = set()  # places of boxes that may look different from what was told
 
@@ -70,6 +72,7 @@ class Portrait:
         self._look()
         if graph is not self._graph:
             return
+        self._cells = CellStates(cells_of(self._run.request.bindings, graph), self._states)
         self._homes = picture.homes
         some = dict(zip(picture.homes, range(len(graph)), strict=True))  # one node of each box
         self._boxes = [
@@ -93,6 +96,7 @@ class Portrait:
             "path": self._path,
             "time": self._time,
             "boxes": boxes,
+            "cells": self._cells.everything(),
             "output": {"anew": True, "chunks": _told(self._output.tail())},
         }
 
@@ -110,6 +114,8 @@ class Portrait:
             news["boxes"] = boxes
             if took := self._times([box for box in moved if box.id in boxes]):
                 news["took"] = took
+        if cells := self._cells.news():
+            news["cells"] = cells
         anew, chunks = self._output.take_new()
         if anew or chunks:
             news["output"] = {"anew": anew, "chunks": _told(chunks)}
@@ -163,6 +169,7 @@ class Portrait:
             if state is not before:
                 states[index] = state
                 if boxes:
+                    self._cells.move(index, before, state)
                     home = homes[index]
                     counts = boxes[home].counts
                     counts[before] -= 1

@@ -16,7 +16,7 @@ from cascade_nb.notebook.panel.source import PANEL_SOURCE
 from cascade_nb.text import carryable
 
 _SHEETS: Final = Path(__file__).parent
-_NAMES: Final = ("panel.css", "canvas.css", "drawer.css", "timeline.css")
+_NAMES: Final = ("panel.css", "canvas.css", "drawer.css", "timeline.css", "cells.css")
 #: How it looks.
 STYLE: Final = "\n".join((_SHEETS / name).read_text(encoding="utf-8") for name in _NAMES)
 
@@ -84,6 +84,8 @@ class PanelWidget(SnapshotWidget):
         svg: the picture of the graph, set once for each topology; patches name what changed on it.
         displays: what tasks displayed, or None as long as nothing was.
         since: what became stale since the run was over, in a sentence.
+        cells: by cell of the notebook, how its nodes stand since the run was over; nothing as long
+            as it goes on, when patches say so.
 
     Args:
         title: of the run.
@@ -95,6 +97,7 @@ class PanelWidget(SnapshotWidget):
     _css = STYLE
     svg = traitlets.Unicode("").tag(sync=True)
     since = traitlets.Unicode("").tag(sync=True)
+    cells = traitlets.Dict().tag(sync=True)
     displays = traitlets.Instance(ipywidgets.Output, allow_none=True).tag(
         sync=True, **ipywidgets.widget_serialization
     )

@@ -62,9 +62,10 @@ export function connection() {
     },
 
     take(news) {
-      const { type: _type, output, boxes, took, ack, page, error, ...fields } = news
+      const { type: _type, output, boxes, cells, took, ack, page, error, ...fields } = news
       Object.assign(this.state, fields)
       if (boxes) this.state.boxes = { ...this.state.boxes, ...boxes }
+      if (cells) this.state.cells = { ...this.state.cells, ...cells }
       if (took) this.state.times = { ...this.state.times, ...took }
       if (output) {
         if (output.anew) this.output.clear()

@@ -1,5 +1,6 @@
 // One view of the panel.
 
+import { CellMarks } from "./cell_marks.js"
 import { h, mark, write } from "./dom.js"
 import { Drawer } from "./drawer.js"
 import { Failures } from "./failures.js"
@@ -33,6 +34,7 @@ export class View {
     this.shared = shared
     this.model = model
     this.build(el)
+    this.marks = new CellMarks(el, model.widget_manager)
     this.timer = setInterval(() => this.tick(), 500)
     this.drawPicture()
     this.update()
@@ -202,9 +204,10 @@ export class View {
 
   tick() {
     const { time } = this.state
-    if (this.shared.gone) this.tab.leave()
+    if (this.shared.gone) this.leavePage()
     if (!time || this.shared.gone) return
     this.tab.look(this.state)
+    this.marks.look(this.state, this.model.get("cells"))
     const since = (Date.now() - this.shared.heard) / 1000
     const passed = time.ticking ? since : 0
     const elapsed = this.state.ended ? exactText(time.elapsed) : lengthText(time.elapsed + passed)
@@ -295,8 +298,14 @@ export class View {
     holder.append(view.el)
   }
 
+  // What is told outside of the panel goes with it.
+  leavePage() {
+    this.tab.leave()
+    this.marks.leave()
+  }
+
   close() {
     clearInterval(this.timer)
-    this.tab.leave()
+    this.leavePage()
   }
 }
