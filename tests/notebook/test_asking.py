@@ -118,7 +118,7 @@ def test_an_item_is_accepted_where_a_node_is(built: Notebook) -> None:
     built.ok("run = %cascade run mapped --wait")
     for name in ("mapped[1]", "map(clean)[1]"):
         text = built.ok(f"%cascade why {name}").text
-        assert "mapped[1] is done" in text
+        assert f"{name} is done" in text
         assert "its input: xs=[2], k=2" in text or "its input: k=2, xs=[2]" in text
     assert "to run" in built.ok("%cascade plan mapped[1]").text
     built.ok("run = %cascade run mapped[1] --wait")

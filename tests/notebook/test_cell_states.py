@@ -26,7 +26,7 @@ def cells_in(notebook: Notebook) -> dict[str, str]:
 def test_a_node_is_the_cells_that_bound_its_name_and_without_one_the_cells_that_reads_it(
     notebook: Notebook,
 ) -> None:
-    notebook.ok("%%cascade --quiet\ndef f(*xs): return xs", "tasks")
+    notebook.ok("%%cascade --quiet\ndef f(x, y=0): return x", "tasks")
     notebook.ok("%%cascade --quiet\nx = f(f(1))", "first")
     notebook.ok("%%cascade --quiet\ny = f(x, f(2))\nz = f.map(x=[1, 2]).after(f(3))", "second")
     found = cells_in(notebook)

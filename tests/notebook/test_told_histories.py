@@ -88,7 +88,7 @@ TABLE = [
         "why mapped[13]",
         ["mapped[13] failed: " + FAILED, "input: x=13"],
     ),
-    (["run mapped"], "why map(score)[13]", ["mapped[13] failed: " + FAILED, "input: x=13"]),
+    (["run mapped"], "why map(score)[13]", ["map(score)[13] failed: " + FAILED, "input: x=13"]),
     (["run mapped", "run rows"], "why mapped[13]", ["run 1: mapped failed at [13]: " + FAILED]),
     (
         ["run mapped", "run rows"],

@@ -2,9 +2,10 @@
 
 import { mark, write } from "./dom.js"
 
-// What is said of a node beside its state, in a second line of its box.
-export function drawNote(known, note) {
-  if (known.note === note) return
+// What is said of a node beside its state, in a second line of its box: `whole`, or where there is no room for that,
+// `short`. What has no shorter form is drawn narrower.
+export function drawNote(known, [whole, short]) {
+  if (known.whole === whole) return
   const { box } = known
   if (!known.line) {
     const name = box.querySelector(".title")
@@ -15,13 +16,22 @@ export function drawNote(known, note) {
     known.line.setAttribute("y", Number(name.getAttribute("y")) + (box.querySelector(".caption") ? 13.5 : 8))
     box.append(known.line)
   }
-  known.note = note
-  write(known.line, note)
-  if (note) box.dataset.note = note
-  else delete box.dataset.note
-  const room = box.querySelector(".shape").getBBox().width - 6
+  known.whole = whole
   known.line.removeAttribute("textLength")
-  if (note && known.line.getComputedTextLength() > room) {
+  const room = box.querySelector(".shape").getBBox().width - 6
+  let note = whole
+  const say = () => {
+    write(known.line, note)
+    if (note) box.dataset.note = note
+    else delete box.dataset.note
+    return note && known.line.getComputedTextLength() > room // what is not shown has no length
+  }
+  let tooLong = say()
+  if (tooLong && short !== whole) {
+    note = short
+    tooLong = say()
+  }
+  if (tooLong) {
     mark(known.line, "lengthAdjust", "spacingAndGlyphs")
     mark(known.line, "textLength", room)
   }
@@ -29,10 +39,9 @@ export function drawNote(known, note) {
 
 const OVER = ["done", "failed", "cancelled"]
 
-// How long a node took that is over, beside what else its second line says.
+// How long a node took that is over, beside what else its second line says; and without that.
 export function tookNote(known, took, state) {
-  if (!took || !OVER.includes(state)) return ""
+  if (!took || !OVER.includes(state)) return ["", ""]
   known.caption ??= known.box.querySelector(".caption")?.textContent ?? ""
-  const whole = known.caption ? `${known.caption} · ${took}` : took
-  return whole.length > known.box.querySelector(".title").textContent.length + 12 ? took : whole
+  return [known.caption ? `${known.caption} · ${took}` : took, took]
 }

@@ -16,13 +16,16 @@ export class BoxStates {
       const title = box.querySelector("title")
       const words = [title?.textContent ?? "", ...foldWords(box)].join("")
       if (title) write(title, words)
-      this.known.set(box.id, { box, title, words, shown: "", note: "" })
+      this.known.set(box.id, { box, title, words, shown: "", whole: "" })
     }
   }
 
   draw({ looks, boxes, notes, times, path }) {
     for (const [id, told] of Object.entries(boxes ?? {})) this.drawOne(this.known.get(id), told, looks)
-    const noted = (id, known) => notes?.[id] ?? tookNote(known, times?.[id], boxes?.[id]?.[0])
+    const noted = (id, known) => {
+      const said = notes?.[id]
+      return said ? [said, said] : tookNote(known, times?.[id], boxes?.[id]?.[0])
+    }
     for (const [id, known] of this.known) drawNote(known, noted(id, known))
     for (const id of path ?? []) {
       const known = this.known.get(id)

@@ -28,7 +28,7 @@ export class Output {
     this.words = h("input", { type: "search", class: "cs-small", placeholder: "Find", "aria-label": "Find in the output" })
     this.following = button("follow", () => this.keepUp(!this.follow))
     const save = button("Save as a file", () => this.ask())
-    const errors = h("label", {}, this.errors, " stderr only")
+    const errors = h("label", { class: "cs-only" }, this.errors, "stderr only")
     this.told = h("span", { class: "cs-note", role: "status" })
     this.tools = h("div", { class: "cs-deeds" }, this.tasks, errors, this.words, this.following, save, this.told)
     this.text = h("pre", { class: "cs-text", tabindex: "0" })
