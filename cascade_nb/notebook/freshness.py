@@ -18,7 +18,7 @@ from cascade_nb.control.words import some_of
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import CascadeError
-from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.graph.graph import Graph
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.notebook.panel.drawing import marks_of, whole_graph
 from cascade_nb.notebook.session import Session
@@ -69,7 +69,7 @@ class Freshness:
         missed = {
             nodes[index].lazy.identity: (nodes[index].task, state.value)
             for index, state in states.items()
-            if state in _MISSED and index < len(nodes)
+            if index < len(nodes) and state in (_MISSED if len(nodes) <= SMALL else _MISSED[:1])
         }
 
         def note() -> None:
@@ -104,7 +104,8 @@ class Freshness:
         if graph is not None and len(graph) <= SMALL:
             graph, _ = whole_graph(workspace)
         marks = Marks() if graph is None else await marks_of(self._session, graph)
-        cells = {} if graph is None else self._cells(graph, marks)
+        stand = {} if graph is None else self._stand(graph, marks)
+        cells = {} if graph is None else self._by_cell(graph, stand)
         for over in list(self._over):
             widget = self._session.panels.get(over.run_id)
             if widget is not None:
@@ -114,7 +115,7 @@ class Freshness:
                 widget.cells = cells
         graphs = self._session.graphs
         for cell, shown in list(graphs.items()):
-            states = {node: s for node, s in marks.states.items() if node in shown.nodes}
+            states = {node: state for node, state in stand.items() if node in shown.nodes}
             if states == shown.states:
                 continue
             rendered = await lay_out(shown.picture, marks=Marks(states))
@@ -122,9 +123,9 @@ class Freshness:
                 graphs[cell] = shown._replace(states=states)
                 shown.update(rendered)
 
-    def _cells(self, graph: Graph, marks: Marks) -> dict[str, Told]:
-        """By cell, how its nodes stand: whether their results stand, else how they ended last, as
-        long as they are what they were then.
+    def _stand(self, graph: Graph, marks: Marks) -> dict[str, str]:
+        """By id of a node: whether its result stands, else how it ended last where it came to no
+        value, as long as it is what it was then.
         """
         ends: dict[object, tuple[AnyTask | None, str]] = {}
         for over in self._over:
@@ -132,13 +133,15 @@ class Freshness:
             for node in graph.nodes:
                 if node.id in over.nodes:
                     ends.pop(node.lazy.identity, None)
+        stand = dict(marks.states)
+        for node in graph.nodes:
+            task, state = ends.get(node.lazy.identity, (None, ""))
+            if state and node.task is task and stand.get(node.id) != "done":
+                stand[node.id] = state
+        return stand
 
-        def state_of(node: Node) -> str:
-            marked = marks.states.get(node.id, "waiting")
-            task, state = ends.get(node.lazy.identity, (None, marked))
-            return state if marked != "done" and node.task is task else marked
-
-        states = [state_of(node) for node in graph.nodes]
+    def _by_cell(self, graph: Graph, stand: Mapping[str, str]) -> dict[str, Told]:
+        states = [stand.get(node.id, "waiting") for node in graph.nodes]
         return states_by_cell(cells_of(self._session.workspace, graph), states)
 
 

@@ -87,7 +87,7 @@ def test_a_panel_that_is_over_says_of_each_cell_how_its_nodes_stand(kernel: Real
     good = "%%cascade --quiet\ndef make(n): return list(range(n))\nmade = make(5)"
     bad = "%%cascade --quiet\ndef cut(made): return made[9]\npart = [cut(make(2))]"
     ok(kernel.execute(good, cellId="good"))
-    ok(kernel.execute(bad, cellId="bad"))
+    below = ok(kernel.execute(bad.replace(" --quiet", ""), cellId="bad"))
     kernel.execute("run = %cascade run made part --wait --on-error continue", cellId="run")
     kernel.check(
         "from cascade_nb.notebook.extension import session_of\n"
@@ -98,6 +98,7 @@ def test_a_panel_that_is_over_says_of_each_cell_how_its_nodes_stand(kernel: Real
         return kernel.check("print(*(told.cells.get(c) for c in ('good', 'bad')))").stdout.strip()
 
     until_blocking(lambda: stand() == "['done', 1, 1] ['failed', 0, 2]")
+    below.wait_until(lambda cell: "failed" in states(cell).values())
     ok(kernel.execute(good.replace("(5)", "(6)"), cellId="good"))
     until_blocking(lambda: stand() == "['stale', 0, 1] ['failed', 0, 2]")
     ok(kernel.execute(bad.replace("[9]", "[1]"), cellId="bad"))
