@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.machinery
+import sys
+import traceback
 
 import pytest
 
@@ -17,6 +20,30 @@ class Model:
     depth = 2
     def fit(self): return self.depth
 def rate(): return RATE
+import functools, os.path
+from dataclasses import dataclass
+from other_settings import TAKEN, helper
+from starred import *
+PLACE = os.path.join("a", "b")
+TWICE = RATE * 2
+WORDS = "a b".split()
+if RATE:
+    CHOSEN = "one"
+class Options:
+    def __init__(self): self.level = len("ab")
+options = Options()
+class Options2(Options): level = property(lambda self: 5, lambda self, x: None)
+class Worked:
+    size = len("abc")
+@dataclass
+class Row:
+    cells: int = 1
+    def width(self): return self.cells
+@functools.lru_cache
+def cached(): return 1
+@functools.singledispatch
+def shown(x): return "any"
+for _name in ("MADE",): globals()[_name] = 1
 def kept(db, args): return db.execute("select 1"), vars(args), "executor"
 """
 WAYS = {
@@ -48,6 +75,20 @@ SET = {
     "a method": ("Model().fit()", "settings.Model.fit = lambda self: 0"),
     "what a function of it reads": ("rate()", "settings.RATE = 2"),
     "a function": ("rate()", "settings.rate = lambda: 5"),
+    "what is worked out": ("PLACE", "settings.PLACE = 'c'"),
+    "what is worked out of another": ("TWICE", "settings.TWICE = 7"),
+    "in a list that is worked out": ("WORDS[-1]", "settings.WORDS.append('c')"),
+    "what a branch binds": ("CHOSEN", "settings.CHOSEN = 'two'"),
+    "what is taken from another module": ("TAKEN", "settings.TAKEN = 2"),
+    "a function of another module": ("helper()", "settings.helper = lambda: 2"),
+    "what is taken by a star": ("STAR", "settings.STAR = 2"),
+    "what is bound by a text": ("MADE", "settings.MADE = 2"),
+    "an attribute of an object": ("options.level", "settings.options.level = 3"),
+    "another object": ("options.level", "settings.options = settings.Options2()"),
+    "what a class works out": ("Worked.size", "settings.Worked.size = 9"),
+    "a method of a dataclass": ("Row().width()", "settings.Row.width = lambda self: 9"),
+    "a function that is decorated": ("cached()", "settings.cached = lambda: 9"),
+    "a case of a generic function": ("shown(1)", "settings.shown.register(int, lambda x: 'int')"),
 }
 OF_ITS_OWN = """
 import enum, sys
@@ -77,6 +118,23 @@ class Slim:
 if sys.version_info > (3,):
     LIMIT = 2
 for LEVEL in range(3): pass
+seen_by = dict()
+class Counter:
+    made = 0
+    def __init__(self): self.calls = 0
+    def bump(self):
+        self.calls += 1
+        Counter.made += 1
+        seen_by[self.calls] = 1
+counter = Counter()
+totals = list(range(2))
+def used():
+    global last
+    counter.bump()
+    totals.append(3)
+    last = object()
+    return len(totals) and 1
+last = object()
 order.sort()
 seen["b"] = 2
 made += ["b"]
@@ -86,6 +144,8 @@ count()
 
 @pytest.fixture
 def settings(folder: Folder) -> Folder:
+    folder.write("other_settings", "TAKEN = 1\ndef helper(): return 1")
+    folder.write("starred", "STAR = 1")
     folder.write("settings", SETTINGS)
     folder.write("own", OF_ITS_OWN)
     return folder
@@ -123,6 +183,31 @@ def test_a_module_that_is_as_its_file_says_counts_as_if_it_were_not_imported_yet
     assert cells.key().digest == before.digest
     loaded.__dict__["new"] = 3
     assert cells.key().digest != before.digest
+
+
+def test_what_a_module_changes_in_itself_is_nobody_elses_work(settings: Folder) -> None:
+    cells = Cells().run("def f():\n    import own\n    return own.used()")
+    before = cells.key()
+    with contextlib.closing(cs.Engine()) as engine:
+        node = cs.task(cells.names["f"])().named("a")
+        assert engine.start(node).result() == 1
+        assert cells.key().digest == before.digest
+        assert cells.names["f"]() == 1
+        again = engine.start(node)
+        assert again.result() == 1
+        assert again.status.reused == 1
+
+
+def test_an_import_of_the_users_is_as_it_was_but_for_what_is_remembered(settings: Folder) -> None:
+    spec = settings.load("settings").__spec__
+    assert type(spec) is importlib.machinery.ModuleSpec
+    assert vars(spec)["_initializing"] is False
+    settings.write("failing", "X = 1\n1 / 0")
+    with pytest.raises(ZeroDivisionError) as caught:
+        settings.load("failing")
+    names = {frame.f_code.co_filename for frame, _ in traceback.walk_tb(caught.tb)}
+    assert not any("imported_state" in name for name in names)
+    assert "failing" not in sys.modules
 
 
 ASKED = """

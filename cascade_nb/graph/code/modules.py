@@ -13,14 +13,21 @@ import pathlib
 import re
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.safe_parse import parse
-from cascade_nb.graph.code.origin import CodeOwner, file_of_module, origin_of_module
+from cascade_nb.graph.code.origin import (
+    CodeOwner,
+    file_of_module,
+    is_local_file,
+    origin_of_module,
+)
 from cascade_nb.graph.code.source import Facts, Import
 from cascade_nb.graph.code.syntax import Written, module_digest, written_in
 from cascade_nb.graph.values.atoms import ATOMS, digest
+from cascade_nb.graph.values.imported_state import ImportedState, state_of, watch_imports
+from cascade_nb.graph.values.own_changes import OwnChanges, own_changes_in
 
 IMPORTERS: Final = frozenset({"import_module", "__import__", "resolve_name"})
 """Names of what imports a module whose name is a text."""
@@ -38,12 +45,14 @@ class ModuleText(NamedTuple):
         imports: what it imports anywhere in it.
         source: its text, "" where it has none.
         written: what it binds; None where it may bind anything.
+        own: what its functions may change in it.
     """
 
     digest: bytes
     imports: tuple[Import, ...] = ()
     source: str = ""
     written: Written | None = None
+    own: OwnChanges = OwnChanges()
 
     def set_since(self, name: str) -> Iterator[tuple[Mapping[str, Any], str]]:
         """The names that somebody has set in an imported module, or in a class of it, to something
@@ -53,21 +62,42 @@ class ModuleText(NamedTuple):
             name: of the module whose file says this.
         """
         module = sys.modules.get(name)
-        if module is None or self.written is None:
+        if not isinstance(module, types.ModuleType):
             return
-        space = vars(module)
+        space, state = vars(module), state_of(module)
         for one in sorted(space):
-            if one.startswith("__") or issubclass(type(space[one]), types.ModuleType):
+            value = space[one]
+            if one.startswith("__") or issubclass(type(value), types.ModuleType):
                 continue
-            if one not in self.written.names:
-                new = type(space[one]) in ATOMS or type(space[one]) is types.FunctionType
-            else:
-                new = _differs(one, space[one], self.written, space)
-            if new:
+            if self._says_else(one, value, space) or self._was_else(one, value, state):
                 yield space, one
 
+    def _says_else(self, name: str, value: Any, space: Mapping[str, Any]) -> bool:
+        """Whether the text says something else than this."""
+        if self.written is None:
+            return False
+        if name not in self.written.names:
+            return type(value) in ATOMS or type(value) is types.FunctionType
+        return _differs(name, value, self.written, space, self.own.stored)
 
-def _differs(name: str, value: Any, written: Written, space: Mapping[str, Any]) -> bool:
+    def _was_else(self, name: str, value: Any, state: ImportedState) -> bool:
+        """Whether a name stood for something else when the module had been imported, be it worked
+        out or another module's, and the module's own functions have not changed that.
+        """
+        if self.own.anything or name in self.own.rebound:
+            return False
+        if not state.has(name):
+            return type(value) in ATOMS or type(value) is types.FunctionType
+        if state.is_other(name, value):
+            return True
+        if self.own.any_part or name in self.own.touched:
+            return False
+        return state.is_altered(name, value, self.own.stored)
+
+
+def _differs(
+    name: str, value: Any, written: Written, space: Mapping[str, Any], stored: Collection[str]
+) -> bool:
     if name in written.values:
         return not _is_same(value, written.values[name])
     if name in written.functions:
@@ -75,8 +105,9 @@ def _differs(name: str, value: Any, written: Written, space: Mapping[str, Any]) 
     if name not in written.classes or type(value) is not type or issubclass(value, tuple):
         return False  # what a metaclass or a named tuple makes of literals is its own affair
     inner, held = written.classes[name], vars(value)
-    said = [one for one in inner.values.keys() | inner.functions if not one.startswith("__")]
-    return any(_differs(one, held.get(one, _MISSING), inner, space) for one in said)
+    said = (inner.values.keys() | inner.functions).difference(stored)
+    said = {one for one in said if not one.startswith("__")}
+    return any(_differs(one, held.get(one, _MISSING), inner, space, stored) for one in said)
 
 
 def _is_same(value: Any, literal: Any) -> bool:
@@ -228,9 +259,13 @@ def _read(file: str, version: FileVersion) -> ModuleText:
                 names = tuple(one.name for one in node.names)
                 imports[Import(node.module or "", node.level, names)] = None
         source = data.decode("utf-8", "replace")
-        return ModuleText(module_digest(tree), tuple(imports), source, written_in(tree, source))
+        written, own = written_in(tree, source), own_changes_in(tree)
+        return ModuleText(module_digest(tree), tuple(imports), source, written, own)
     except (SyntaxError, ValueError, RecursionError):
         return ModuleText(digest(data))  # nothing that could be imported, but content all the same
+
+
+watch_imports(is_local_file)
 
 
 def file_version(file: str) -> FileVersion | None:

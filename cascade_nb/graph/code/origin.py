@@ -134,6 +134,11 @@ def file_of_module(name: str) -> str | None:
     return file if isinstance(file, str) else _found(name)
 
 
+def is_local_file(file: str) -> bool:
+    """Whether a file is nobody's package, and may be edited at any time."""
+    return _owner_of(file) is CodeOwner.LOCAL
+
+
 def is_followed(namespace: Mapping[str, Any]) -> bool:
     """Whether the code whose globals these are is the user's, by its names alone."""
     name, file = namespace.get("__name__"), namespace.get("__file__")

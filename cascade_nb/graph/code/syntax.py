@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.safe_parse import literal, safely
 from cascade_nb.graph.values.atoms import ATOMS, digest, frame, text
+from cascade_nb.graph.values.own_changes import READING
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -32,7 +33,6 @@ _BINDING: Final = re.compile(
 _WORKED_OUT: Final = frozenset(
     {"RESUME", "LOAD_CONST", "LOAD_SMALL_INT", "RETURN_VALUE", "RETURN_CONST"}
 )
-_READING: Final = frozenset({"get", "items", "keys", "values", "copy", "index", "count"})
 
 
 class Written(NamedTuple):
@@ -259,7 +259,7 @@ def _changed_in(tree: ast.Module) -> frozenset[str]:
             changed.update(one.names)
         elif isinstance(one, ast.Subscript | ast.Attribute):
             if isinstance(one, ast.Attribute) or isinstance(one.ctx, ast.Load):
-                read.update({one.value} if getattr(one, "attr", "get") in _READING else ())
+                read.update({one.value} if getattr(one, "attr", "get") in READING else ())
         elif isinstance(one, ast.For | ast.AsyncFor | ast.comprehension):
             read.add(one.iter)
         elif isinstance(one, ast.Compare):
