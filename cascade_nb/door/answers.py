@@ -83,6 +83,8 @@ def answer(content: object, process: Process) -> dict[str, Any]:
         if isinstance(content, RefusedMessageError):
             raise content
         request = checked_request(content)
+        if request.expires_at is not None and time.time() > request.expires_at:
+            raise RefusedMessageError("its time was over before it came")
         with asked_from_a_terminal():
             done = _DOES[request.do](request)
         said = {"v": VERSION, "id": request.id, "ok": True, **done}

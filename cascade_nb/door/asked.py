@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cascade_nb.door.callers import Caller, new_request
-from cascade_nb.door.discovery import Neighbours, ask_all, neighbours
+from cascade_nb.door.discovery import Neighbours, Silent, ask_all, neighbours
 from cascade_nb.door.known_runs import is_called
 from cascade_nb.errors import UnknownNameError, UsageError
 
@@ -80,7 +80,9 @@ def ask_those_with(
     going = [(caller, one) for caller, one in having if one["started"] is None] or having
     if not going:
         known = [str(one["number"]) for _, it in said.answers for one in it.get("runs", ())]
-        raise UnknownNameError("run", run, known, "" if known else "; nothing is running")
+        silent = [f"; but {one}" for one in said.skipped if isinstance(one, Silent)]
+        ending = silent[0] if silent else "" if known else "; nothing is running"
+        raise UnknownNameError("run", run, known, ending)
     if len(going) > 1:
         ids = ", ".join(f"{one['run_id']} ({one['title']})" for _, one in going)
         raise UsageError(f"several runs are called {run}, so say which by its id: {ids}")

@@ -30,11 +30,12 @@ class NoAnswerError(Exception):
     Args:
         text: that.
         gone: whether nobody is there any more.
+        silent: whether somebody is there, who says nothing.
     """
 
-    def __init__(self, text: str, *, gone: bool = False) -> None:
+    def __init__(self, text: str, *, gone: bool = False, silent: bool = False) -> None:
         super().__init__(text)
-        self.gone = gone
+        self.gone, self.silent = gone, silent
 
 
 class Caller(Protocol):
@@ -85,12 +86,13 @@ class SocketCaller:
         if (pid := self._stopped()) is not None:
             raise NoAnswerError(
                 f"{self.place} is stopped, as by Ctrl-Z, and hears nothing; `kill -CONT {pid}` "
-                "lets it go on"
+                "lets it go on",
+                silent=True,
             )
         try:
             with self._connected() as peer:
                 peer.settimeout(patience)
-                peer.sendall(encoded(request.as_dict()) + b"\n")
+                peer.sendall(encoded(request.within(patience).as_dict()) + b"\n")
                 line = _read_line(peer)
             answer = parse_answer(line)
         except (ConnectionRefusedError, FileNotFoundError):
@@ -100,7 +102,7 @@ class SocketCaller:
             ) from None
         except TimeoutError:
             text = f"{self.place} did not answer within {patience:g} s"
-            raise NoAnswerError(text) from None
+            raise NoAnswerError(text, silent=True) from None
         except (OSError, RefusedMessageError) as error:
             raise NoAnswerError(f"{self.place}: {error}") from None
         if answer.get("id") not in (request.id, ""):

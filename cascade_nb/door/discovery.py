@@ -17,6 +17,12 @@ _AT_ONCE: Final = 16
 _GONE: Final = 3  # processes of which each is named
 
 
+class Silent(str):
+    """Why somebody who is there did not answer, as where the process is stopped or very busy."""
+
+    __slots__ = ()
+
+
 @dataclasses.dataclass(frozen=True)
 class Neighbours:
     """Who was found.
@@ -94,7 +100,8 @@ def _all(work: Callable[[Any], T], of: list[Any], skipped: list[str]) -> list[T]
             try:
                 found.append(made.result())
             except NoAnswerError as error:
-                (gone if error.gone else skipped).append(str(error))
+                why = Silent(error) if error.silent else str(error)
+                (gone if error.gone else skipped).append(why)
     if len(gone) > _GONE:
         gone = [f"{len(gone)} processes are gone, and with them what they left"]
     skipped += gone

@@ -105,7 +105,9 @@ class KernelCaller:
             NoAnswerError: it does not, or nobody can read that.
         """
         try:
-            return checked_answer(self._exchange(REQUEST, request.as_dict(), REPLY, patience))
+            return checked_answer(
+                self._exchange(REQUEST, request.within(patience).as_dict(), REPLY, patience)
+            )
         except RefusedMessageError as error:
             raise NoAnswerError(f"{self.place}: {error}") from None
 
@@ -148,7 +150,8 @@ class KernelCaller:
         finally:
             channel.close()
             context.term()
-        raise NoAnswerError(f"{self.place} did not answer within {patience:g} s")
+        text = f"{self.place} did not answer within {patience:g} s"
+        raise NoAnswerError(text, silent=True)
 
     def _signed(self, header: dict[str, Any], content: dict[str, Any]) -> list[bytes]:
         parts = [json.dumps(part).encode() for part in (header, {}, {}, content)]

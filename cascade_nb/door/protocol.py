@@ -25,6 +25,10 @@ plan     target*, params                                      what a run of a na
 run      target*, params, holder                              starts a run of a name
 ======== ==================================================== ====================================
 
+Each takes `expires_at`, too, in seconds since the epoch: what is read later than that is refused,
+so that a process which was stopped, or too busy to listen, does not do in the end what somebody has
+given up.
+
 A scope is as everywhere (``task:train``, or a bare name), a run is named by its number or by how
 its id begins. A holder is ``person:NAME``, ``program:NAME`` or ``agent:NAME``; without one it is
 the user, a person. What an answer says is in force when it comes::
@@ -43,6 +47,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -86,6 +91,7 @@ _NEEDED: Final = {
     "plan": ("target",),
     "run": ("target",),
 }
+_END: Final = 1e15  # no moment in seconds is beyond that
 _LONGEST: Final = 366 * 86400.0  # seconds; longer is a mistake in a unit
 
 
@@ -97,11 +103,17 @@ class Request:
         id: the answer bears it too.
         do: which command.
         given: its arguments by name, checked; what was not given is not there.
+        expires_at: when whoever asks has given up, in seconds since the epoch; None: never.
     """
 
     id: str
     do: str
     given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    expires_at: float | None = None
+
+    def within(self, seconds: float) -> Request:
+        """The same, given up after so many seconds."""
+        return dataclasses.replace(self, expires_at=time.time() + seconds)
 
     def text(self, name: str, default: str = "") -> str:
         """A text that was given, or the default."""
@@ -109,7 +121,8 @@ class Request:
 
     def as_dict(self) -> dict[str, Any]:
         """As the wire has it."""
-        return {"v": VERSION, "id": self.id, "do": self.do, **self.given}
+        until = {} if self.expires_at is None else {"expires_at": self.expires_at}
+        return {"v": VERSION, "id": self.id, "do": self.do, **self.given, **until}
 
 
 def parse_json(data: bytes) -> Any:
@@ -144,7 +157,7 @@ def checked_request(content: object) -> Request:
     do = content.get("do")
     if not isinstance(do, str) or do not in TAKES:
         raise RefusedMessageError(f"there is no command {_said(do)}{_nearest(do, TAKES)}")
-    known = {"v", "id", "do", *TAKES[do]}
+    known = {"v", "id", "do", "expires_at", *TAKES[do]}
     for name in content:
         if name not in known:
             raise RefusedMessageError(f"{do} takes no {_said(name)}{_nearest(name, TAKES[do])}")
@@ -153,7 +166,7 @@ def checked_request(content: object) -> Request:
         if one not in content:
             raise RefusedMessageError(f"{do} needs {one!r}")
     given = {name: _checked(name, content[name]) for name in TAKES[do] if name in content}
-    return Request(_id_of(content), do, given)
+    return Request(_id_of(content), do, given, _expiry_of(content))
 
 
 def refusal(error: BaseException, content: object = None) -> dict[str, Any]:
@@ -223,6 +236,15 @@ def _id_of(content: Mapping[str, Any]) -> str:
     if not isinstance(name, str) or len(name) > 64 or not name.isprintable():
         raise RefusedMessageError("its id is no text of at most 64 printable characters")
     return name
+
+
+def _expiry_of(content: Mapping[str, Any]) -> float | None:
+    at = content.get("expires_at")
+    if at is None:
+        return None
+    if isinstance(at, bool) or not isinstance(at, (int, float)) or not abs(at) < _END:
+        raise RefusedMessageError("its expires_at is no moment")
+    return at
 
 
 def _checked(name: str, value: object) -> Any:

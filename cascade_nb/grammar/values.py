@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cascade_nb.concurrency.safe_parse import literal
-from cascade_nb.control.constraint_numbers import parse_memory
+from cascade_nb.control.constraint_numbers import checked_limit, parse_memory
 from cascade_nb.errors import UsageError
 from cascade_nb.model.options.checks import checked_priority
 from cascade_nb.model.params.param import Param
@@ -108,12 +108,14 @@ def limit_of(text: str, command: str) -> int | None:
 
     Raises:
         UsageError: it is neither a whole number nor off.
+        ConstraintError: it is below zero.
     """
     if text == "off":
         return None
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
         raise UsageError(
             f"a limit is a whole number or off, not {quoted(text)}, as in `{command} train 4`"
         ) from None
+    return checked_limit(number)

@@ -15,6 +15,7 @@ from cascade_nb.terminal.output import line_of
 from cascade_nb.terminal.seen_runs import SeenRun, counts, kind_words, times
 
 _BAR = 24
+_GAP = 2
 _STYLES = {
     "failed": "red",
     "cancelled": "red",
@@ -36,7 +37,7 @@ class LiveView:
 
     def show(self, runs: list[SeenRun]) -> None:
         """Paint how they stand now."""
-        self._live.update(picture(runs), refresh=True)
+        self._live.update(picture(runs, self._live.console.width), refresh=True)
 
 
 @contextlib.contextmanager
@@ -46,8 +47,11 @@ def live_view(console: Console | None = None) -> Iterator[LiveView]:
         yield LiveView(live)
 
 
-def picture(runs: list[SeenRun]) -> RenderableType:
-    """All runs, each with a line for each of its tasks."""
+def picture(runs: list[SeenRun], width: int) -> RenderableType:
+    """All runs, each with a line for each of its tasks, on a terminal of so many columns. Where it
+    is narrow the words come first: bars go, and then what else is said of a task than its name and
+    how much of it is done.
+    """
     parts: list[RenderableType] = []
     told: dict[str, None] = {}
     for one in runs:
@@ -56,9 +60,9 @@ def picture(runs: list[SeenRun]) -> RenderableType:
         parts.append(_text(head, "bold"))
         parts.append(_text(run["headline"], _STYLES.get(run["phase"], "")))
         parts.append(
-            _bar(run["done"] + run["reused"], run["total"], f"{counts(run)} · {times(run)}")
+            _bar(run["done"] + run["reused"], run["total"], f"{counts(run)} · {times(run)}", width)
         )
-        parts.append(_kinds(one))
+        parts.append(_kinds(one, width))
         parts += [_text(f"✕ {it['task']}: {it['error']}", "red") for it in run["failures"][:5]]
         parts += [_text(f"↻ {it}") for it in run["retries"]]
         told.update(dict.fromkeys(one.in_force))
@@ -68,18 +72,34 @@ def picture(runs: list[SeenRun]) -> RenderableType:
     return Group(*parts)
 
 
-def _kinds(one: SeenRun) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for kind in one.run["kinds"]:
+def _kinds(one: SeenRun, width: int) -> RenderableType:
+    """A line for each task: with a bar where there is room, else its words alone."""
+    kinds = one.run["kinds"]
+    rows = [
+        [_text(f"  {kind['name']}"), *map(_text, kind_words(kind, one.rates.get(kind["name"])))]
+        for kind in kinds
+    ]
+    needed = sum(_GAP + max(text.cell_len for text in column) for column in zip(*rows, strict=True))
+    if needed > width:
+        return Group(*(_in_a_line(row) for row in rows))
+    table = Table.grid(padding=(0, _GAP))
+    for kind, (name, *words) in zip(kinds, rows, strict=True):
         bar = ProgressBar(total=max(1, kind["total"]), completed=kind["done"], width=_BAR)
-        words = kind_words(kind, one.rates.get(kind["name"]))
-        table.add_row(_text(f"  {kind['name']}"), bar, *map(_text, words))
+        table.add_row(name, *([bar] if needed + _BAR + _GAP <= width else []), *words)
     return table
 
 
-def _bar(done: int, total: int, words: str) -> Table:
-    row = Table.grid(padding=(0, 2))
-    row.add_row(ProgressBar(total=max(1, total), completed=done, width=_BAR), _text(words))
+def _in_a_line(row: list[Text]) -> Text:
+    name, *words = (text.plain for text in row)
+    return _text(f"{name.strip()}: {' · '.join(filter(None, words))}")
+
+
+def _bar(done: int, total: int, words: str, width: int) -> RenderableType:
+    text = _text(words)
+    if text.cell_len + _BAR + _GAP > width:
+        return text
+    row = Table.grid(padding=(0, _GAP))
+    row.add_row(ProgressBar(total=max(1, total), completed=done, width=_BAR), text)
     return row
 
 

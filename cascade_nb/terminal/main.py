@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,7 +15,9 @@ from cascade_nb.terminal.output import (
     FAILED,
     INTERRUPTED,
     WRONG,
+    UnwrittenError,
     complain,
+    no_more_output,
     say,
     say_json,
     write_what_can_be,
@@ -73,8 +74,11 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # who read has gone, as `head` does: Python is not to complain either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        no_more_output()
         return FAILED
+    except UnwrittenError as error:
+        no_more_output()
+        return _told(error, FAILED, as_json=False)
     except (
         Exception
     ) as error:  # a module that is to run raises what it likes, in what words it likes

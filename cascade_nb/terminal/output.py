@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TextIO
 
 from cascade_nb.control.words import count_text
 from cascade_nb.door.asked import Answer, Asked, who
+from cascade_nb.door.discovery import Silent
 from cascade_nb.text import readable
 
 DONE: Final = 0
@@ -22,8 +24,13 @@ INTERRUPTED: Final = 130  # by Ctrl-C
 TOLD_TO_END: Final = 143  # by SIGTERM
 
 _NOBODY: Final = "nobody answered: no kernel with %load_ext cascade_nb and no script of yours runs"
+_SILENT: Final = "nobody answered; ask again when those who are there can listen"
 _UNKNOWN: Final = "\ufffd"
 _kept: Final[list[TextIO]] = []  # the standard output, while what others print does not go there
+
+
+class UnwrittenError(Exception):
+    """The standard output takes nothing, as where a disk is full."""
 
 
 def line_of(text: object) -> str:
@@ -37,13 +44,32 @@ def line_of(text: object) -> str:
 
 
 def say(*lines: object) -> None:
-    """Write lines to the standard output."""
-    _write(_kept[-1] if _kept else sys.stdout, lines)
+    """Write lines to the standard output.
+
+    Raises:
+        BrokenPipeError: who read it has gone.
+        UnwrittenError: it takes nothing.
+    """
+    try:
+        _write(_kept[-1] if _kept else sys.stdout, lines)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise UnwrittenError(f"what was to be said cannot be written: {why}") from None
 
 
 def complain(*lines: object) -> None:
-    """Write lines to the standard error stream."""
-    _write(sys.stderr, lines)
+    """Write lines to the standard error stream; where it takes none, nobody is left to tell."""
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, lines)
+
+
+def no_more_output() -> None:
+    """Have nothing written to the standard output any more, not even what waits in its buffer: it
+    takes nothing, and Python would complain of that at its end.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say_json(content: Any) -> None:
@@ -64,6 +90,8 @@ def tell(asked: Asked, as_json: bool, lines: list[str], nobody: str = "") -> int
         the exit code.
     """
     code = DONE if asked.good else FAILED if asked.refused else NOBODY
+    if any(isinstance(one, Silent) for one in asked.skipped):
+        nobody = _SILENT
     if as_json:
         answers = [answer for _, answer in asked.answers]
         said: Answer = {"ok": code == DONE, "answers": answers, "skipped": asked.skipped}
@@ -111,5 +139,7 @@ def write_what_can_be() -> None:
 
 
 def _write(stream: Any, lines: Iterable[object]) -> None:
+    if stream is None:  # it was closed before this process began
+        return
     stream.write("".join(f"{line_of(line)}\n" for line in lines))
     stream.flush()

@@ -30,6 +30,7 @@ from cascade_nb.grammar.values import priority_of
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.shortcuts.what_is_kept import use_state
+from cascade_nb.terminal.keeping import place_of, what_is_missing
 from cascade_nb.terminal.output import (
     CANCELLED,
     DONE,
@@ -238,8 +239,10 @@ def progress_line(status: RunStatus) -> str:
 
 def attach(given: Namespace) -> int:
     """Go on with a run whose process is gone."""
-    if given.state is not None:
-        use_state(given.state)
+    url = place_of(given.state, "attach --state")
+    if (missing := what_is_missing(url)) is not None:
+        raise UsageError(f"there is no {missing}, so that no run can be taken up from there")
+    use_state(url)
     if (here := str(Path.cwd())) not in sys.path:  # where its modules may be
         sys.path.insert(0, here)
 

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from cascade_nb.door.answers import MOST_WAIT
 from cascade_nb.door.asked import Among, Answer, who
 from cascade_nb.door.callers import PATIENCE, Caller, new_request
-from cascade_nb.door.discovery import Neighbours, ask_each, neighbours
+from cascade_nb.door.discovery import Neighbours, Silent, ask_each, neighbours
 from cascade_nb.door.known_runs import is_called
 from cascade_nb.door.protocol import Request
 from cascade_nb.errors import UnknownNameError
@@ -49,6 +49,12 @@ class Watch:
         self._of: dict[str, Caller] = {}
         self._seen: dict[str, SeenRun] = {}
         self._gone: set[str] = set()
+        self._silent: list[str] = []
+
+    @property
+    def silent(self) -> list[str]:
+        """Who is there and said nothing, and why, each in a line."""
+        return [one for one in self._silent if isinstance(one, Silent)]
 
     @property
     def is_over(self) -> bool:
@@ -64,7 +70,8 @@ class Watch:
         now = time.monotonic()
         if now - self._looked > LOOK_AROUND:
             self._found, self._looked = self._among(), now
-        told = _asked([(caller, STATUS) for caller in self._found.callers])
+        self._silent = [one for one in self._found.skipped if isinstance(one, Silent)]
+        told = _asked([(caller, STATUS) for caller in self._found.callers], skipped=self._silent)
         for caller, answer in told:
             for run in answer.get("runs", ()):
                 is_known = run["run_id"] in self._of
@@ -136,9 +143,11 @@ class Watch:
 
 
 def _asked(
-    questions: list[tuple[Caller, Request]], patience: float = PATIENCE
+    questions: list[tuple[Caller, Request]],
+    patience: float = PATIENCE,
+    skipped: list[str] | None = None,
 ) -> list[tuple[Caller, Answer]]:
-    told = ask_each(questions, [], patience)
+    told = ask_each(questions, [] if skipped is None else skipped, patience)
     return [(caller, answer) for caller, answer in told if answer["ok"]]
 
 
@@ -152,7 +161,9 @@ def watch(given: Namespace) -> int:
 def _watch(given: Namespace, looked: Watch, every: float) -> int:
     seen = looked.look()
     if not seen:
-        return _nothing(given.json, nobody_at(given, "nothing is running"))
+        silent = looked.silent
+        here = f"nothing is seen to run: {silent[0]}" if silent else "nothing is running"
+        return _nothing(given.json, nobody_at(given, here))
     with _view(given.json) as view:
         while True:
             if given.json:
@@ -188,7 +199,7 @@ def _view(as_json: bool) -> Iterator[View]:
     """A picture that is painted anew where somebody sits at a terminal and `rich` is there; else
     lines.
     """
-    if as_json or not sys.stdout.isatty():
+    if as_json or sys.stdout is None or not sys.stdout.isatty():
         yield Lines()
         return
     try:

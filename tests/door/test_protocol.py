@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade_nb.door import protocol
+from cascade_nb.door.answers import Process, answer
 from cascade_nb.door.callers import new_request
 from cascade_nb.errors import RefusedMessageError
 from tools.environments import ROOT
@@ -61,6 +62,10 @@ def test_what_is_asked_for_is_read() -> None:
         (line(do="rate", rate=[1]), "its rate is no number"),
         (line(do="why"), "why needs 'node'"),
         (line(do="hello", id=7), "its id is no text"),
+        (line(do="hello", expires_at=True), "its expires_at is no moment"),
+        (line(do="hello", expires_at="soon"), "its expires_at is no moment"),
+        (b'{"v": 1, "do": "hello", "expires_at": 1e999}', "its expires_at is no moment"),
+        (line(do="hello", expires_at=10**400), "its expires_at is no moment"),
     ],
 )
 def test_what_is_no_request_is_refused_with_the_reason(data: bytes, why: str) -> None:
@@ -72,6 +77,15 @@ def test_what_is_no_request_is_refused_with_the_reason(data: bytes, why: str) ->
 def test_a_request_says_nothing_of_what_was_not_given() -> None:
     request = new_request("rate", {"rate": None, "scope": None, "reason": "x"})
     assert request.given == {"rate": None, "reason": "x"}
+    assert "expires_at" not in request.as_dict()
+
+
+def test_when_it_is_given_up_travels_with_a_request() -> None:
+    request = new_request("hello", {}).within(60.0)
+    assert read(json.dumps(request.as_dict()).encode()) == request
+    assert answer(request.as_dict(), Process("script", "x"))["ok"]
+    late = answer(new_request("hello", {}).within(-1.0).as_dict(), Process("script", "x"))
+    assert (late["ok"], late["error"]) == (False, "its time was over before it came")
 
 
 runs = st.builds(

@@ -304,7 +304,7 @@ def test_whatever_a_reply_has_in_any_of_its_fields_is_read_or_skipped(
                 if do == "status":
                     seen = Watch(None, lambda: Neighbours([replies], [])).look()
                     Lines().show(seen)
-                    picture(seen)
+                    picture(seen, 100)
                     one_of = (["status"], ["answer"], ["limit"])
                     words = one_of[read % 3]
                 else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -231,6 +232,49 @@ def test_results_that_are_kept_stand_for_the_next_run_and_are_listed(terminal: T
     nowhere = terminal.type("state")
     assert nowhere.code == 2
     assert "say where results are kept" in nowhere.err
+
+
+def test_who_only_looks_at_a_place_for_results_makes_none(here: Place, terminal: Terminal) -> None:
+    # Its name may be mistyped, and an empty file be taken for what was there.
+    place = f"sqlite:///{here.folder}/mistyped.db"
+    said = terminal.type("state", place)
+    assert (said.code, said.err) == (0, "")
+    assert "There is no file " in said.out
+    assert terminal.type("state", place, "--json").json["kept"] == []
+    assert terminal.type("state", place, "--clean", "--json").json["results"] == 0
+    said = terminal.type("attach", "--state", place)
+    assert said.code == 2
+    assert "there is no file " in said.err
+    assert not (here.folder / "mistyped.db").exists()
+    assert "say where results are kept" in terminal.type("attach").err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize(
+    ("redirected", "code", "told"),
+    [
+        (">&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        (">/dev/full", 1, "cascade-nb: what was to be said cannot be written: No space left"),
+        (">/dev/full 2>/dev/full", 1, ""),
+    ],
+)
+def test_an_output_that_is_closed_or_full_is_no_accident(
+    here: Place, redirected: str, code: int, told: str
+) -> None:
+    words = shlex.join([sys.executable, "-m", "cascade_nb", "-h"])
+    done = subprocess.run(
+        ["sh", "-c", f"{words} {redirected}"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=here.folder,
+        env={**os.environ, **here.environment, "PYTHONPATH": str(ROOT)},
+        timeout=300,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(told)
+    assert len(done.stderr.splitlines()) == bool(told)
 
 
 def test_where_results_are_kept_is_what_the_command_says_whatever_the_file_does(

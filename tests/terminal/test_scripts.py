@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from cascade_nb.door.callers import new_request
 from tests.support.doors import Place, place, until
 from tests.terminal.conftest import Terminal
 
@@ -224,7 +226,7 @@ def test_status_runs_and_why_say_how_it_stands(script: Script, terminal: Termina
         (["breaker", "part", "3/1m", "--probe", "soon"], 2, "no length of time"),
         (["status", "99"], 2, "there is no run '99'"),
         (["pause", "parts"], 1, "did you mean 'part'?"),
-        (["limit", "part", "-3"], 1, "below zero"),
+        (["limit", "part", "-3"], 2, "below zero"),
         (["why", "repart"], 1, "did you mean 'report'"),
     ],
 )
@@ -248,6 +250,31 @@ def test_what_was_not_paused_is_said(terminal: Terminal) -> None:
     assert "part was not paused (1 process answered)" in said.out
 
 
+def script_name(script: Script) -> str:
+    return f"script-{script.pid}"
+
+
+def test_what_was_given_up_before_it_was_read_is_not_done(
+    here: Place, script: Script, terminal: Terminal
+) -> None:
+    # Whoever gave it up was told that nobody answered, and may have asked for something else.
+    os.kill(script.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, script.pid, os.WSTOPPED)
+    try:
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(here.folder / "doors" / f"{script_name(script)}.sock"))
+            asked = new_request("pause", {"scope": "part"}).within(0.1)
+            peer.sendall(json.dumps(asked.as_dict()).encode() + b"\n")
+            time.sleep(0.2)
+            os.kill(script.pid, signal.SIGCONT)
+            peer.settimeout(60)
+            told = json.loads(peer.makefile().readline())
+    finally:
+        os.kill(script.pid, signal.SIGCONT)
+    assert (told["ok"], told["error"]) == (False, "its time was over before it came")
+    assert terminal.type("status", "--json").json["answers"][0]["constraints"] == []
+
+
 def test_a_script_that_is_stopped_is_named_and_not_waited_for(
     here: Place, script: Script, terminal: Terminal
 ) -> None:
@@ -259,6 +286,13 @@ def test_a_script_that_is_stopped_is_named_and_not_waited_for(
             assert said.code == 3
             stopped = f"is stopped, as by Ctrl-Z, and hears nothing; `kill -CONT {script.pid}`"
             assert stopped in said.err
+            # That nothing runs is not known.
+            assert "nobody answered; ask again when those who are there can listen" in said.err
+        assert stopped in terminal.type("watch").err
+        assert (
+            f"there is no run '1'; but {script_name(script)} is stopped"
+            in terminal.type("status", "1").err
+        )
     finally:
         os.kill(script.pid, signal.SIGCONT)
     assert "report" in terminal.type("status").out

@@ -170,8 +170,8 @@ def seen(**more: Any) -> SeenRun:
     return SeenRun("script x", {**run, **more}, {"part": 30.0}, ["task:part: paused, since 3 s"])
 
 
-def painted(*runs: SeenRun) -> str:
-    console = Console(file=io.StringIO(), force_terminal=True, width=160, height=60)
+def painted(*runs: SeenRun, width: int = 160) -> str:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, height=60)
     with live_view(console) as view:
         view.show(list(runs))
         view.show(list(runs))
@@ -187,6 +187,20 @@ def test_the_picture_has_kinds_rates_what_is_left_and_what_holds_it() -> None:
         "2 s each · 30 a minute", "paused, at most 2", "in force:", "task:part: paused, since 3 s",
     ):  # fmt: skip
         assert words in text, text
+
+
+@pytest.mark.parametrize("width", [1, 10, 30, 80, 100, 160])
+def test_on_a_narrow_terminal_words_come_before_bars_and_no_line_is_broken(width: int) -> None:
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", painted(seen(), width=width))
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert all(len(line) <= width for line in lines), lines
+    if width >= 30:
+        (part, *_) = [line for line in lines if "part" in line and "of 40" in line]
+        assert "10 of 40 nodes" in part
+    if width >= 80:
+        assert "2 s each · 30 a minute" in part
+        assert "1 waiting, 5 queued · 5 s, about 10 s left" in text
+    assert ("━" in text) is (width > 120)
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "[red]x[/red]", "[link=file:///x]y[/link]"])

@@ -107,6 +107,11 @@ class SqliteState:
         """The place, for people."""
         return f"the file {self._path}"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether its file is there; `open` makes one where it is not."""
+        return Path(self._path).exists()
+
     async def open(self) -> None:
         """See that the file can be read and written. One that was deleted or replaced since it was
         last used is used as it is now.
