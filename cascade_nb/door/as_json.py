@@ -11,12 +11,12 @@ from cascade_nb.engine.observing.status import RunStatus
 from cascade_nb.engine.planning.plan import Plan
 
 _MOST: Final = 20  # failures, and runs inside
-_KINDS: Final = 50
+KINDS: Final = 50
 
 
 def run_dict(status: RunStatus) -> dict[str, Any]:
     """How a run stands, as the wire has it."""
-    kinds = sorted(status.kinds, key=lambda kind: -kind.total)[:_KINDS]
+    kinds = sorted(status.kinds, key=lambda kind: -kind.total)[:KINDS]
     return {
         **head_dict(status),
         **{name: getattr(status, name) for name in _NUMBERS},
@@ -84,12 +84,12 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
         "where": [short(one) for one in plan.where],
         "counts": dict(plan.counts),
         "seconds": plan.seconds,
-        "groups": [short(group.heading) for group in plan.groups[:_KINDS]],
+        "groups": [short(group.heading) for group in plan.groups[:KINDS]],
         "steps": [
             {"node": step.node, "action": step.action, "reason": short(step.reason)}
-            for step in plan.steps[:_KINDS]
+            for step in plan.steps[:KINDS]
         ],
-        "left_off": len(plan.steps) > _KINDS,
+        "left_off": len(plan.steps) > KINDS,
     }
 
 

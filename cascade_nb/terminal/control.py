@@ -9,8 +9,9 @@ from cascade_nb.control.constraint import parse_scope
 from cascade_nb.control.constraint_numbers import checked_span, parse_breaker, parse_rate
 from cascade_nb.control.explanations import LIFTED, breaker_text, guard_text, looking_words
 from cascade_nb.control.words import rate_text, seconds_text
+from cascade_nb.door.as_json import KINDS
 from cascade_nb.door.asked import Among, Answer, ask_everybody, ask_those_with, who
-from cascade_nb.errors import UsageError
+from cascade_nb.errors import UsageError, nearest
 from cascade_nb.grammar.values import guard_of, limit_of, scope_and
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
@@ -105,7 +106,7 @@ def cancel(given: Namespace) -> int:
     for answer in asked.good:
         done = "is being cancelled: nothing of it starts any more"
         late = "was told to end, and has not heard it yet: its loop is busy"
-        lines.append(f"{who(answer)}: {run} {done if answer['applied'] else late}")
+        lines.append(f"{who(answer)}: run {run} {done if answer['applied'] else late}")
         lines += _runs_of(answer)
     nothing = _NOTHING.format("cancelled")
     return tell(asked, given.json, lines, nobody_at(given, nothing))
@@ -135,8 +136,26 @@ def _put(given: Namespace, do: str, said: dict[str, Any], word: str) -> int:
     lines = []
     for answer in asked.good:
         lines += [f"{who(answer)}: {applied_words(one)}" for one in answer["applied"]]
+        lines += [f"  {words}" for one in answer["applied"] if (words := _of_nobody(one, answer))]
         lines += _runs_of(answer)
     return tell(asked, given.json, lines, _NOTHING.format(word))
+
+
+def _of_nobody(one: Answer, answer: Answer) -> str:
+    """That no run has the task which is named, as where its name is mistyped: what is in force is
+    for runs that come, too. Empty where one has it, or it cannot be told.
+    """
+    scope, runs = parse_scope(one["scope"]), answer.get("runs", ())
+    if (
+        scope.kind != "task"
+        or answer.get("left_off")
+        or any(len(run["kinds"]) >= KINDS for run in runs)
+    ):
+        return ""
+    there = {task["name"] for run in runs for task in run["kinds"]}
+    if not there or any(map(scope.matches, there)):
+        return ""
+    return f"no task of what runs is called so{nearest(scope.value, there)}"
 
 
 def _lift(given: Namespace, do: str, said: dict[str, Any]) -> int:

@@ -299,6 +299,19 @@ def test_a_script_that_is_stopped_is_named_and_not_waited_for(
     here.wait_for_more(here.begun())  # the pause was told to nobody
 
 
+def test_a_task_that_no_run_has_is_said_to_be_none_and_held_all_the_same(
+    terminal: Terminal,
+) -> None:
+    said = terminal.type("pause", "task:pat")
+    assert said.code == 0
+    assert "pat tasks paused" in said.out
+    assert "no task of what runs is called so; did you mean 'part'?" in said.out
+    assert terminal.type("resume", "task:pat").code == 0
+    for known in ("task:part", "task:pa*"):
+        assert "is called so" not in terminal.type("limit", known, "1").out
+        terminal.type("limit", known, "off")
+
+
 def test_cancel_ends_the_run_and_then_nothing_runs(
     here: Place, script: Script, terminal: Terminal
 ) -> None:
