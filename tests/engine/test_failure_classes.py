@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
 import gc
 import json
@@ -299,3 +300,94 @@ def test_a_class_that_nobody_holds_is_let_go() -> None:
     error.__cause__ = None
     gc.collect()
     assert made() is None
+
+
+class ContraryError(ValueError):
+    """It raises whatever is asked of it, and does something when it ends."""
+
+    ended = 0
+
+    def __init__(self) -> None:
+        super().__init__("contrary")
+
+    def __del__(self) -> None:
+        type(self).ended += 1
+
+
+def _contrary(name: str) -> Any:
+    def asked(*_: object) -> None:
+        raise RuntimeError(f"{name} was asked")
+
+    return asked
+
+
+for _name in (
+    *("__str__", "__repr__", "__format__", "__eq__", "__ne__", "__hash__", "__dir__", "__bool__"),
+    *(
+        "__lt__",
+        "__setattr__",
+        "__delattr__",
+        "__sizeof__",
+        "__reduce__",
+        "__reduce_ex__",
+        "__len__",
+    ),
+    *("__setstate__", "__getstate__"),
+):
+    setattr(ContraryError, _name, _contrary(_name))
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenError(Exception):
+    """No attribute of it can be set, not even the traceback."""
+
+    code: int
+
+
+@cs.task
+def be_contrary(x: int) -> None:
+    raise ContraryError
+
+
+@cs.task
+def freeze(x: int) -> None:
+    raise FrozenError(x)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_python_asks_of_an_error_is_answered_by_us_and_not_by_its_causes_class(
+    count: int,
+) -> None:
+    engine = cs.Engine()
+    before = ContraryError.ended
+    with pytest.raises(ContraryError) as caught:
+        engine.start([be_contrary(n) for n in range(count)], on_error="continue").result()
+    error: Any = caught.value
+    assert "be_contrary failed" in str(error) or "2 tasks" in str(error)
+    assert "be_contrary" in repr(error)
+    assert f"{error}" == str(error)
+    assert error
+    assert hash(error) is not None
+    assert error == error  # noqa: PLR0124 - it is asked
+    assert error != 1
+    assert "task" in dir(error) or count == 2
+    assert error.__sizeof__() > 0
+    error.mine = 1
+    del error.mine
+    assert isinstance(pickle.loads(pickle.dumps(error)), cs.errors.CascadeError)
+    engine.close()
+    causes = [one.__cause__ for one in (error.exceptions if count == 2 else [error])]
+    assert [type(cause) for cause in causes] == [ContraryError] * count
+    for cause in causes:
+        BaseException.with_traceback(cause, None)
+    del error, caught, engine
+    gc.collect()
+    assert ContraryError.ended == before  # the causes go on
+
+
+def test_a_cause_of_which_nothing_can_be_set_is_told_as_any_other() -> None:
+    with pytest.raises(FrozenError) as caught:
+        cs.run(freeze(7))
+    assert isinstance(caught.value, TaskFailedError)
+    assert caught.value.code == 7
+    assert str(caught.value).startswith("freeze failed: FrozenError")

@@ -32,6 +32,13 @@ _OF_HEAP: Final = 1 << 9  # the flag of a class that a `class` statement made
 _WHOLE: Final = (BaseException, ExceptionGroup.__mro__[1])
 _FIELDS: Final = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
+#: What Python itself asks of any object: that class may answer otherwise, raise, or refuse.
+_OURS: Final = (
+    *("__str__", "__repr__", "__format__", "__eq__", "__ne__", "__hash__", "__dir__"),
+    *("__lt__", "__le__", "__gt__", "__ge__", "__setattr__", "__delattr__", "__sizeof__"),
+    *("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__"),
+)
+
 # A class holds the class that it is made of, so the number of that one is nobody else's meanwhile.
 _made: Final[weakref.WeakValueDictionary[tuple[type, int], type]] = weakref.WeakValueDictionary()
 
@@ -94,6 +101,8 @@ def _class_of(base: type, kind: type[Exception]) -> Any:
     if made is None:
         body = {"__module__": base.__module__, "__qualname__": base.__qualname__, "also": kind}
         body["__doc__"] = base.__doc__
+        body |= {name: getattr(base, name) for name in _OURS if hasattr(base, name)}
+        body |= {"__bool__": _is_true, "__del__": _ends}
         if base is not RunFailures:
             body |= {"__getattr__": _of_cause, "__reduce__": _reduced}
             if issubclass(kind, ExceptionGroup):
@@ -130,6 +139,15 @@ def _of_cause(self: TaskFailedError, name: str) -> Any:
     if self.__cause__ is None or (name.startswith("__") and name.endswith("__")):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
     return getattr(self.__cause__, name)
+
+
+def _is_true(self: object) -> bool:
+    """An error is no value of its cause's class, which may be empty or false."""
+    return True
+
+
+def _ends(self: object) -> None:
+    """What ends with the cause is the cause's to end: it may go on beside this error."""
 
 
 def _message(self: Any) -> Any:
