@@ -16,6 +16,7 @@ import json
 import statistics
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -159,17 +160,20 @@ class Bench:
             act()
 
     def _task(self, category: str, lane: str) -> Any:
+        # Weakly: nobody who reads what a body leads to is to go through all that is behind this.
+        bench: Bench = weakref.proxy(self)
+
         def inline(step: Step, inputs: list[int]) -> int:
-            self._begin(step, inputs)
+            bench._begin(step, inputs)
             return step.index
 
         def in_thread(step: Step, inputs: list[int]) -> int:
-            self._begin(step, inputs)
+            bench._begin(step, inputs)
             time.sleep(step.seconds)
             return step.index
 
         async def on_loop(step: Step, inputs: list[int]) -> int:
-            self._begin(step, inputs)
+            bench._begin(step, inputs)
             await asyncio.sleep(step.seconds)
             return step.index
 
