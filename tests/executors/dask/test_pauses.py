@@ -47,8 +47,8 @@ def test_nothing_begins_after_the_acknowledgement_however_much_was_handed_over(
     ledger = str(tmp_path / "ledger")
     pathlib.Path(ledger).touch()
     dice = random.Random(0)
-    work = cs.task(noting(ledger, 1_400), name="work", reuse=False)
-    run = engine.start(work.map(n=list(range(1_500))))
+    work = cs.task(noting(ledger, 500), name="work", reuse=False)
+    run = engine.start(work.map(n=list(range(600))))
     until(lambda: len(begun(ledger)) > 100)  # by now they are known to be short
     judged = 0
     for _ in range(PAUSES):
@@ -64,8 +64,8 @@ def test_nothing_begins_after_the_acknowledgement_however_much_was_handed_over(
         run.resume()
     assert judged
     pathlib.Path(f"{ledger}.go").touch()
-    assert run.result() == list(range(1_500))
-    assert sorted(begun(ledger)) == sorted(f"begin {n}" for n in range(1_500))  # each of them once
+    assert run.result() == list(range(600))
+    assert sorted(begun(ledger)) == sorted(f"begin {n}" for n in range(600))  # each of them once
 
 
 def test_what_a_worker_gave_back_is_no_loss_of_it_also_where_dask_says_first_that_it_is_done(
@@ -88,15 +88,15 @@ def test_what_a_worker_gave_back_is_no_loss_of_it_also_where_dask_says_first_tha
     work = cs.task(noting(ledger), name="work", reuse=False)
     runs = 0
     while given_back < 2:  # one run may be over before any look at it
-        run, before = engine.start(work.map(n=list(range(1_500)))), len(begun(ledger)) + 100
+        run, before = engine.start(work.map(n=list(range(600)))), len(begun(ledger)) + 100
         runs += 1
         while given_back < 2 and not run.done():
             until(lambda run=run, least=before: run.done() or len(begun(ledger)) > least)  # type: ignore[misc]
             before = len(begun(ledger))
             run.pause()
             run.resume()
-        assert run.result() == list(range(1_500))
-    assert sorted(begun(ledger)) == sorted(runs * [f"begin {n}" for n in range(1_500)])
+        assert run.result() == list(range(600))
+    assert sorted(begun(ledger)) == sorted(runs * [f"begin {n}" for n in range(600)])
     assert not spy.events_of_type(TaskRetrying)
 
 
