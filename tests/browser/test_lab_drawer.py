@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, Locator, expect
@@ -69,7 +69,9 @@ def distrust(notebook: LabNotebook, cell: int) -> None:
 def test_a_node_is_found_out_about_by_clicking(
     lab: LabServer, browser: Browser, width: int
 ) -> None:
-    with lab.open(browser, [LOAD, DEFINE, RUN], NEWEST, viewport=(width, 1000)) as notebook:
+    # Here the picture moves, as it does for most people.
+    seen: Any = {"viewport": (width, 1000), "reduced_motion": "no-preference"}
+    with lab.open(browser, [LOAD, DEFINE, RUN], NEWEST, **seen) as notebook:
         for cell in range(3):
             notebook.run(cell)
         panel = LabPanel(notebook, 2)
