@@ -114,14 +114,16 @@ class FuturesExecutor:
         function: Callable[..., Any],
         args: tuple[Any, ...],
         listener: ProcessListener | None,
+        shared: tuple[Any, ...] = (),
     ) -> Any:
         """What a function gives, run where the pool runs it; waits for it.
 
         Args:
             function: is called with a channel, on which it can `tell` the listener something, and
-                with `args`.
-            args: what it is called with besides.
+                with `shared` and `args`.
+            args: what belongs to this call.
             listener: told in this thread, when it is over.
+            shared: what is the same for many calls.
 
         Returns:
             its result.
@@ -131,7 +133,7 @@ class FuturesExecutor:
             TransferError: it, an argument or its result cannot be pickled.
             ExecutorError: the pool did not run it.
         """
-        parts = packed_call(function, args)
+        parts = packed_call(function, (*shared, *args))
         handle = PoolHandle()
         if listener is not None:
             listener.began(handle)

@@ -23,8 +23,8 @@ from cascade_nb.errors import TransferError, UsageError
 from cascade_nb.executors.processes.carried_errors import CarriedError, carried, raised_here
 from cascade_nb.executors.processes.obstacles import obstacle_in, unsendable_result
 from cascade_nb.executors.processes.pickles import packed, unpacked
-from cascade_nb.executors.processes.stale_code import LoadedModules
-from cascade_nb.executors.processes.usage import UNUSED, Meter
+from cascade_nb.executors.stale_code import LoadedModules
+from cascade_nb.executors.usage import UNUSED, Meter
 from cascade_nb.forking import forget_after_fork
 
 Parts = list[bytes | bytearray]  # what can be pickled by anybody
@@ -93,21 +93,23 @@ def run_packed(parts: Parts) -> Parts:
     meter = _here.meter()
     meter.begin()
     with _heard(channel):
-        result, error = called(channel, [memoryview(part) for part in rest])
+        result, error = called(channel, lambda: unpacked([memoryview(part) for part in rest]))
     reply = _owned(reply_of(result, error, *meter.end(), channel.said))
     _here.modules.look()
     return reply
 
 
-def called(channel: Any, parts: Sequence[memoryview]) -> tuple[Any, CarriedError | None]:
+def called(
+    channel: Any, unpack: Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]]
+) -> tuple[Any, CarriedError | None]:
     """What comes of a call in the process where it runs: its result, or what it raised.
 
     Args:
         channel: the first of its arguments.
-        parts: a pickle of the function and the others.
+        unpack: gives the function and the others.
     """
     try:
-        function, args = unpacked(parts)
+        function, args = unpack()
     except BaseException as error:  # whatever its classes do
         words = f"it cannot be unpickled in its process: {type(error).__name__}: {error}"
         unreadable = TransferError(words)

@@ -32,12 +32,26 @@ def is_inside_of_its_name(function: Any) -> bool:
     found there, too, and need not go whole.
     """
     value = _standing(sys.modules.get(function.__module__ or ""), function.__qualname__)
+    return value is not function and _is_around(value, function)
+
+
+def is_found_by_name(function: Any) -> bool:
+    """Whether another process finds a function by its module and its name, as it stands there or
+    inside of what is made around it.
+    """
+    module = function.__module__
+    if module is None or module == "__main__" or not can_be_imported(module):
+        return False
+    return _is_around(_standing(sys.modules.get(module), function.__qualname__), function)
+
+
+def _is_around(value: Any, function: Any) -> bool:
     for _ in range(_DEEPEST):
-        value = getattr(value, "__wrapped__", None)
         if value is function:
             return True
         if value is None:
             return False
+        value = getattr(value, "__wrapped__", None)
     return False
 
 

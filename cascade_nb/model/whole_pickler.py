@@ -44,6 +44,11 @@ def parts_of_code(code: types.CodeType) -> tuple[Any, tuple[Any, ...]]:
     return make, args
 
 
+def modules_go_whole() -> bool:
+    """Whether somebody has asked that what stands in some module goes whole."""
+    return bool(_inside._PICKLE_BY_VALUE_MODULES)
+
+
 def travelled_as(cls: type) -> str | None:
     """The name by which a class went from one process to another, here or there; None for none."""
     known: str | None = _inside._DYNAMIC_CLASS_TRACKER_BY_CLASS.get(cls)

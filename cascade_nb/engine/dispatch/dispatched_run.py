@@ -202,8 +202,10 @@ class RunsInProcesses(Executor, RunsElsewhere, Protocol):
         function: Callable[..., Any],
         args: tuple[Any, ...],
         listener: ProcessListener | None,
+        shared: tuple[Any, ...] = (),
     ) -> Any:
-        """What `function` gives there, called with a channel and `args`.
+        """What `function` gives there, called with a channel, `shared` and `args`. The first of
+        these are the same for many calls: values that nobody changes, and last a function.
 
         Raises:
             BaseException: what it raised.

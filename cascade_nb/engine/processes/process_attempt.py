@@ -124,8 +124,9 @@ class ProcessAttempt(ThreadAttempt):
             if gpus:
                 own = {**there.variables, VISIBLE: ",".join(gpus)}
                 there = there._replace(variables=own)
-            body = (there, said, tuple(files), fn, call.args, call.kwargs, gpus)
-            outcome: tuple[Any, Stamps] = runner.run(run_body, body, _Ear(self))
+            shared = (there, said, tuple(files), gpus, fn)
+            args = (call.args, call.kwargs)
+            outcome: tuple[Any, Stamps] = runner.run(run_body, args, _Ear(self), shared)
             return outcome
 
         result, met = called_elsewhere(call.fn, elsewhere)

@@ -33,10 +33,10 @@ def run_body(
     place: Place,
     said: bytes,
     noted: tuple[Any, ...],
+    gpus: tuple[str, ...],
     fn: Callable[..., Any],
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
-    gpus: tuple[str, ...],
 ) -> tuple[Any, Stamps]:
     """Run it, in a context of its own; called in the other process. What it is called with is read
     there in this order. Gives its result, and the files that it met.
@@ -46,12 +46,13 @@ def run_body(
         place: where it runs.
         said: of logging and warnings.
         noted: the fields of a `FilesToNote`; a class would be looked for in each message.
-        fn, args, kwargs: the call.
         gpus: the ids of those that it has.
+        fn, args, kwargs: the call.
 
     Raises:
         BaseException: whatever the body does.
     """
+    place.go()  # which was read long ago, where it came with an earlier body
     files = FilesToNote(*noted).opened()
     body = (channel, place, said, files, fn, args, kwargs, gpus)
     return contextvars.copy_context().run(_run, *body)

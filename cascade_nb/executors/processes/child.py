@@ -13,7 +13,6 @@ import fcntl
 import io
 import mmap
 import os
-import select
 import signal
 import socket
 import struct
@@ -21,23 +20,28 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from cascade_nb.errors import TransferError
 from cascade_nb.executors.processes.carried_errors import carried
 from cascade_nb.executors.processes.link import Link, Message, NoRoomError
-from cascade_nb.executors.processes.pickles import packed
-from cascade_nb.executors.processes.stale_code import LoadedModules
-from cascade_nb.executors.processes.usage import Meter
+from cascade_nb.executors.processes.pickles import packed, unpacked
 from cascade_nb.executors.remote_calls import called, reply_of
+from cascade_nb.executors.stale_code import LoadedModules
+from cascade_nb.executors.usage import Meter
 
-# What goes to a process …
+# What goes to a process: a call as one, or with a head of its own, or with that of the one before …
 CALL: Final = 1
+WITH_HEAD: Final = 6
+SAME_HEAD: Final = 7
 # … and what it answers.
 READY: Final = 2
 RESULT: Final = 3
 TOLD: Final = 4
 LEAVES: Final = 5  # it ends, and has not begun what it was given last
+
+_closed_by_the_task: Final = contextlib.suppress(OSError, ValueError)
 
 #: How many calls it has begun, on the board: who finds it dead knows whether its call was one.
 BEGUN: Final = struct.Struct("<Q")
@@ -70,7 +74,7 @@ def main(fd: int, board: int, linger: float) -> None:
     Args:
         fd: of the socket.
         board: of a file that the other side looks at, too; see `BEGUN`.
-        linger: seconds.
+        linger: seconds; the first call is what it was started for, and is waited for.
     """
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)  # so that what a task starts can be ended with it
@@ -79,22 +83,21 @@ def main(fd: int, board: int, linger: float) -> None:
     streams = _text(1), _text(2)
     faulthandler.enable(streams[1], all_threads=False)
     link = Link(socket.socket(fileno=fd))
-    meter, modules = Meter(), LoadedModules()
+    meter, modules, taken = Meter(), LoadedModules(), _Calls()
     said = mmap.mmap(board, BEGUN.size)
     os.close(board)
     calls = 0
     try:
         link.send(READY, [str(os.getpid()).encode()])
-        while _comes(link, linger if calls else None):  # the first call is what it was started for
-            message = link.receive()
+        while (message := link.receive_within(linger if calls else None)) is not None:
             if modules.are_stale():
                 break
             calls += 1
             BEGUN.pack_into(said, 0, calls)
-            if any(stream.closed for stream in streams):  # the call before closed its output
+            if streams[0].closed or streams[1].closed:  # the call before closed its output
                 streams = _text(1), _text(2)
             sys.stdout, sys.stderr = streams
-            _serve(link, message, meter)
+            _serve(link, taken, message, meter)
             del message
             modules.look()
         link.send(LEAVES, [])
@@ -104,17 +107,40 @@ def main(fd: int, board: int, linger: float) -> None:
         link.close()
 
 
-def _comes(link: Link, linger: float | None) -> bool:
-    return bool(select.select([link], [], [], linger)[0])
+class _Calls:
+    """Makes the calls that come, of which several may have one head."""
+
+    def __init__(self) -> None:
+        self._pickled = b""
+        self._head: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
+
+    def call(self, message: Message) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """What is to be called, and with what beside the channel.
+
+        Raises:
+            BaseException: it cannot be unpickled.
+        """
+        parts = message.parts
+        if message.kind == CALL:
+            function, args = unpacked(parts)
+            return function, args
+        if message.kind == WITH_HEAD:
+            # A copy: it is not to keep alive the memory that large arguments came in.
+            self._pickled, self._head = bytes(parts[0]), None
+            parts = parts[1:]
+        if self._head is None:  # also after it could not be unpickled
+            self._head = unpacked([memoryview(self._pickled)])
+        function, shared = self._head
+        return function, (*shared, *unpacked(parts))
 
 
-def _serve(link: Link, message: Message, meter: Meter) -> None:
+def _serve(link: Link, calls: _Calls, message: Message, meter: Meter) -> None:
     channel = Channel(link)
     meter.begin()
-    result, error = called(channel, message.parts)
+    result, error = called(channel, partial(calls.call, message))
     channel.close()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # the task closed it
+        with _closed_by_the_task:
             stream.flush()
     used = meter.end()
     reply = reply_of(result, error, *used)

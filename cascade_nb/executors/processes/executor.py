@@ -13,6 +13,7 @@ from cascade_nb.concurrency.process_protocols import ProcessListener
 from cascade_nb.errors import ProcessError, TransferError, UsageError
 from cascade_nb.executors.local import LocalExecutor
 from cascade_nb.executors.processes.carried_errors import raised_here
+from cascade_nb.executors.processes.heads import Heads, PackedCall
 from cascade_nb.executors.processes.obstacles import obstacle_in
 from cascade_nb.executors.processes.pickles import packed, packed_variables
 from cascade_nb.executors.processes.pool import Pool
@@ -85,13 +86,14 @@ class ProcessExecutor:
         first = None
         if initializer is not None:
             try:
-                first = packed((_initialize, (initializer, initargs)))
+                first = PackedCall(None, packed((_initialize, (initializer, initargs))))
             except BaseException as error:
                 found = obstacle_in((initializer, initargs), "initializer")
                 words = found.text if found is not None else str(error)
                 raise UsageError(f"the initializer cannot go to a process: {words}") from error
         self._most = max_workers or _processors()
         self._threads = LocalExecutor(self._most)
+        self._heads = Heads()
         self._pool = Pool(linger, start_timeout, max_tasks_per_child, first)
         self._closing = weakref.finalize(self, self._pool.close)
         self._closing.atexit = False  # they hear of the end of this process by themselves
@@ -130,21 +132,24 @@ class ProcessExecutor:
             TransferError: it, an argument or its result cannot be pickled.
             ProcessError: no process started, or its process ended before it did.
         """
-        return self.run(_plain, (function, args), None)
+        return self.run(_plain, (args,), None, (function,))
 
     def run(
         self,
         function: Callable[..., Any],
         args: tuple[Any, ...],
         listener: ProcessListener | None,
+        shared: tuple[Any, ...] = (),
     ) -> Any:
         """The same with somebody who hears of what happens meanwhile.
 
         Args:
             function: is called with a channel, on which it can `tell` the listener something, and
-                with `args`.
-            args: what it is called with besides.
+                with `shared` and `args`.
+            args: what belongs to this call.
             listener: told in this thread.
+            shared: what is the same for many calls, and goes to a process once if it can: values
+                that nobody changes, and last the function of the task.
 
         Returns:
             its result.
@@ -153,10 +158,10 @@ class ProcessExecutor:
             BaseException: as `call`; and whatever `listener` raises, which ends the process.
         """
         try:
-            parts = packed((function, args))
+            call = self._heads.packed(function, shared, args)
         except BaseException as error:
-            raise unsendable(error, args) from error
-        reply = self._reply_to(parts, listener)
+            raise unsendable(error, (*shared, *args)) from error
+        reply = self._reply_to(call, listener)
         result, raised, cpu, memory = unpacked_reply(reply)
         if listener is not None:
             listener.used(cpu, memory)
@@ -197,17 +202,16 @@ class ProcessExecutor:
         """In a child process: the processes are the parent's."""
         self._pool.forget()
 
-    def _reply_to(self, parts: list[memoryview], listener: ProcessListener | None) -> Any:
+    def _reply_to(self, call: PackedCall, listener: ProcessListener | None) -> Any:
         for _ in range(_TRIES):
             process = self._pool.take()
             try:
-                return process.call(parts, listener)
+                return process.call(call, listener)
             except NotBegunError:
                 continue
             except OSError as error:
-                size = sum(map(len, parts)) / 1e6
                 raise TransferError(
-                    f"{size:,.0f} MB of arguments cannot go to a process: {error}"
+                    f"{call.size / 1e6:,.0f} MB of arguments cannot go to a process: {error}"
                 ) from error
             finally:
                 self._pool.give_back(process)

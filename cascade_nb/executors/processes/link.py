@@ -21,6 +21,7 @@ from cascade_nb.executors.processes.segments import read_segment, write_segment
 SMALL: Final = 48 * 1024  # bytes that go through the socket
 _AT_ONCE: Final = 64 * 1024
 _HEAD: Final = struct.Struct("<IBBH")  # length of all, kind, whether in a segment, number of parts
+_ONE: Final = struct.Struct("<IBBHI")  # the same, and the size of the only part
 _FD: Final = array.array("i", [0]).itemsize
 _ROOM: Final = socket.CMSG_LEN(16 * _FD)  # for open files that come at once
 
@@ -54,6 +55,7 @@ class Link:
         self._rest = b""
         self._files: deque[int] = deque()
         self._ready: deque[Message] = deque()
+        self._patience: float | None = None
 
     def fileno(self) -> int:
         """What to wait on."""
@@ -66,10 +68,14 @@ class Link:
             NoRoomError: a large message finds no room in memory; nothing of it was sent.
             OSError: the other end is gone.
         """
-        if sum(map(len, parts)) <= SMALL:
-            sizes = struct.pack(f"<{len(parts)}I", *map(len, parts))
-            body = b"".join((sizes, *parts))
-            frame = _HEAD.pack(_HEAD.size + len(body), kind, 0, len(parts)) + body
+        count, total = len(parts), sum(map(len, parts))
+        if total <= SMALL:
+            if count == 1:
+                frame = b"".join((_ONE.pack(_ONE.size + total, kind, 0, 1, total), parts[0]))
+            else:
+                sizes = struct.pack(f"<{count}I", *map(len, parts))
+                length = _HEAD.size + len(sizes) + total
+                frame = b"".join((_HEAD.pack(length, kind, 0, count), sizes, *parts))
             with self._sending:
                 self._sock.sendall(frame)
             return
@@ -97,6 +103,19 @@ class Link:
         while not self._ready:
             self.read()
         return self._ready.popleft()
+
+    def receive_within(self, seconds: float | None) -> Message | None:
+        """The same; None when nothing came for so long."""
+        if seconds != self._patience:
+            # The system's own clock: to ask whether something is there would be a call for each.
+            whole, part = (0.0, 0.0) if seconds is None else divmod(max(seconds, 1e-6), 1.0)
+            time = struct.pack("@ll", int(whole), int(part * 1e6))
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, time)
+            self._patience = seconds
+        try:
+            return self.receive()
+        except BlockingIOError:
+            return None
 
     def received(self) -> Message | None:
         """The next of the messages that were read already; None for none."""
@@ -147,6 +166,8 @@ class Link:
         self, data: bytes, place: int, length: int, kind: int, shared: int, count: int
     ) -> Message:
         start = place + _HEAD.size
+        if count == 1 and not shared:  # a pickle without buffers, which nobody writes to
+            return Message(kind, [memoryview(data)[start + 4 : place + length]])
         if shared:
             sizes = struct.unpack_from(f"<{count}Q", data, start)
             return Message(kind, read_segment(self._files.popleft(), sizes))

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
+from cascade_nb.executors.processes.heads import PackedCall
 from cascade_nb.executors.processes.process import WorkerProcess
 
 ENDING: Final = 2.0  # seconds in which a process that is not needed ends by itself
@@ -26,7 +27,7 @@ class Pool:
         linger: float,
         patience: float,
         most_calls: int | None,
-        first: Sequence[memoryview] | None,
+        first: PackedCall | None,
     ) -> None:
         self._linger = linger
         self._patience = patience

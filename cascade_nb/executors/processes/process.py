@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -18,7 +17,18 @@ from typing import Any, Final
 from cascade_nb.concurrency.process_protocols import ProcessListener
 from cascade_nb.errors import ProcessDiedError, ProcessStartError
 from cascade_nb.executors.processes.carried_errors import raised_here
-from cascade_nb.executors.processes.child import BEGUN, CALL, LEAVES, READY, RESULT, TOLD
+from cascade_nb.executors.processes.child import (
+    BEGUN,
+    CALL,
+    LEAVES,
+    READY,
+    RESULT,
+    SAME_HEAD,
+    TOLD,
+    WITH_HEAD,
+)
+from cascade_nb.executors.processes.handle import ProcessHandle
+from cascade_nb.executors.processes.heads import PackedCall
 from cascade_nb.executors.processes.link import Link, Message
 from cascade_nb.executors.processes.output import Output
 from cascade_nb.executors.processes.pickles import unpacked
@@ -35,49 +45,11 @@ guarded(lambda: main({fd}, {board}, {linger!r}))
 """
 
 
+Happened = list[tuple[int, int]]  # file descriptors and what happened, as `poll` gives it
+
+
 class NotBegunError(Exception):
     """The process has ended, or is about to, and has not begun what it was given."""
-
-
-class ProcessHandle:
-    """A process while a call runs in it: from any thread, and of no effect when the call is over.
-
-    Args:
-        pid: of the process, and of the group of all that it starts.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._lock = threading.Lock()
-        self._over = False
-        self._suspended = False
-
-    def kill(self) -> bool:
-        """End it at once, with all that it started; it is not asked. False when it is over."""
-        return self._signal(signal.SIGKILL)
-
-    def suspend(self) -> bool:
-        """Stop it where it stands, with all that it started; False when the call is over."""
-        return self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._signal(signal.SIGCONT)
-
-    def let_go(self) -> None:
-        """The call is over: whatever comes now is not for this process."""
-        self.resume()
-        with self._lock:
-            self._over = True
-
-    def _signal(self, number: signal.Signals) -> bool:
-        with self._lock:
-            if self._over or (number is signal.SIGCONT and not self._suspended):
-                return False
-            self._suspended = number is signal.SIGSTOP
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # it is just ending
-                os.killpg(self.pid, number)
-            return True
 
 
 class WorkerProcess:
@@ -100,6 +72,7 @@ class WorkerProcess:
         self.usable = True
         self._closed = False
         self._pidfd: int | None = None
+        self._head: bytes | None = None  # that of the call before, which it has
         ours, theirs = socket.socketpair()
         alive, self._alive = os.pipe()
         (out, out_there), (err, err_there) = os.pipe(), os.pipe()
@@ -131,15 +104,14 @@ class WorkerProcess:
         if hasattr(os, "pidfd_open"):
             self._pidfd = os.pidfd_open(self.pid)
         self._poll = select.poll()
-        told = (self._link.fileno(), *(output.fd for output in self._outputs))
+        self._fd = self._link.fileno()
+        told = (self._fd, *(output.fd for output in self._outputs))
         for fd in told if self._pidfd is None else (*told, self._pidfd):
             self._poll.register(fd, select.POLLIN)
         self._await_start(patience)
 
-    def call(
-        self, parts: Sequence[bytes | memoryview], listener: ProcessListener | None
-    ) -> Sequence[memoryview]:
-        """Run what `child` takes from `parts`; gives the parts of its reply.
+    def call(self, call: PackedCall, listener: ProcessListener | None) -> Sequence[memoryview]:
+        """Run what is packed; gives the parts of the reply.
 
         Raises:
             NotBegunError: it has ended meanwhile, or is to be replaced; nothing was begun.
@@ -153,26 +125,28 @@ class WorkerProcess:
         if self._is_over(happened):
             self.usable = False
             raise NotBegunError
-        handle = ProcessHandle(self.pid)
+        handle = None
         try:
             if listener is not None:
+                handle = ProcessHandle(self.pid)
                 listener.began(handle)
-            self._send(parts)
+            self._send(call)
             return self._reply(listener)
         except BaseException:
             self.usable = False
             raise
         finally:
-            handle.let_go()
+            if handle is not None:
+                handle.let_go()
 
-    def begin_with(self, parts: Sequence[bytes | memoryview]) -> None:
+    def begin_with(self, first: PackedCall) -> None:
         """Run what is to be run in it before anything else.
 
         Raises:
             ProcessStartError: that went wrong.
         """
         try:
-            _, error, *_ = unpacked(self.call(parts, None))
+            _, error, *_ = unpacked(self.call(first, None))
         except (NotBegunError, ProcessDiedError, OSError) as wrong:
             words = f"a process for tasks did not start: its initializer did not end, since {wrong}"
             raise ProcessStartError(words) from wrong
@@ -205,11 +179,17 @@ class WorkerProcess:
         self._process.returncode = 0  # or its end would be waited for
         self._close()
 
-    def _send(self, parts: Sequence[bytes | memoryview]) -> None:
+    def _send(self, call: PackedCall) -> None:
         try:
-            self._link.send(CALL, parts)
+            if call.head is None:
+                self._link.send(CALL, call.parts)
+            elif call.head == self._head:
+                self._link.send(SAME_HEAD, call.parts)
+            else:
+                self._link.send(WITH_HEAD, (call.head, *call.parts))
         except ConnectionError as error:
             raise NotBegunError from error
+        self._head = call.head
 
     def _reply(self, listener: ProcessListener | None) -> Sequence[memoryview]:
         while True:
@@ -229,56 +209,53 @@ class WorkerProcess:
 
     def _next(self, listener: ProcessListener | None, until: float | None = None) -> Message | None:
         """The next message; None when the process has ended, or the time is up."""
-        take = None if listener is None else listener.wrote
-        link, wait = self._link, self._wait_for(until)
+        link = self._link
         while True:
             if (message := link.received()) is not None:
                 return message
-            happened = self._happened(wait())
+            happened = self._poll.poll(self._wait(until))
             gone = False
-            if link.fileno() in happened:
+            if _has(happened, self._fd):
                 try:
                     link.read(wait=False)
                 except EOFError:
                     gone = True
                 except BlockingIOError:
                     pass
+                if len(happened) == 1 and not gone:
+                    continue
+            take = None if listener is None else listener.wrote
             self._read(happened, take)
             if gone or self._is_over(happened):
                 return self._rest(take)
             if until is not None and time.monotonic() >= until:
                 return None
 
-    def _happened(self, milliseconds: float | None) -> set[int]:
-        """What can be read, or has ended, by its file descriptor; waits for some."""
-        return {fd for fd, _ in self._poll.poll(milliseconds)}
-
-    def _read(self, happened: set[int], take: Any) -> None:
+    def _read(self, happened: Happened, take: Any) -> None:
         """Hand on what was written."""
         for output in self._outputs:
-            if output.fd in happened and not output.read(take):
+            if _has(happened, output.fd) and not output.read(take):
                 self._poll.unregister(output.fd)
 
-    def _read_outputs(self, take: Any) -> set[int]:
+    def _read_outputs(self, take: Any) -> Happened:
         """Hand on what was written so far; gives what happened."""
-        happened = self._happened(0)
-        self._read(happened, take)
+        happened = self._poll.poll(0)
+        if happened:
+            self._read(happened, take)
         return happened
 
-    def _wait_for(self, until: float | None) -> Any:
-        most = None if self._pidfd is not None else LOOK
+    def _wait(self, until: float | None) -> float | None:
+        """For how many milliseconds."""
+        left = None if self._pidfd is not None else LOOK
+        if until is not None:
+            short = max(0.0, until - time.monotonic())
+            left = short if left is None else min(left, short)
+        return None if left is None else left * 1000
 
-        def wait() -> float | None:  # milliseconds
-            left = most
-            if until is not None:
-                short = max(0.0, until - time.monotonic())
-                left = short if left is None else min(left, short)
-            return None if left is None else left * 1000
-
-        return wait
-
-    def _is_over(self, happened: set[int]) -> bool:
-        return self._pidfd in happened if self._pidfd is not None else self._has_ended()
+    def _is_over(self, happened: Happened) -> bool:
+        if self._pidfd is None:
+            return self._has_ended()
+        return _has(happened, self._pidfd)
 
     def _rest(self, take: Any) -> Message | None:
         """What it sent before its end."""
@@ -333,6 +310,13 @@ class WorkerProcess:
         os.close(self._alive)
         if self._pidfd is not None:
             os.close(self._pidfd)
+
+
+def _has(happened: Happened, fd: int) -> bool:
+    for one, _ in happened:  # noqa: SIM110 - asked for each call
+        if one == fd:
+            return True
+    return False
 
 
 def _flags() -> list[str]:

@@ -22,6 +22,7 @@ from cascade_nb.concurrency.process_protocols import ProcessHandle
 from cascade_nb.errors import ProcessDiedError, ProcessStartError, TransferError, UsageError
 from cascade_nb.executors.processes import process
 from cascade_nb.executors.processes.executor import ProcessExecutor
+from cascade_nb.executors.processes.heads import PackedCall
 from cascade_nb.executors.processes.pickles import packed
 from tests.support.leaks import is_running
 from tests.support.patience import PATIENCE, tries, until, wait_for_file
@@ -384,7 +385,7 @@ def test_no_call_is_lost_to_a_process_that_is_just_leaving() -> None:
 def test_a_process_waits_for_the_call_that_it_was_started_for() -> None:
     made = process.WorkerProcess(linger=0.01, patience=PATIENCE)
     time.sleep(0.2)  # as on a machine that has no time for who would call it
-    made.begin_with(packed((lambda channel: None, ())))
+    made.begin_with(PackedCall(None, packed((lambda channel: None, ()))))
     made.leave()
     made.end(PATIENCE)
 
@@ -414,6 +415,7 @@ def test_closing_ends_idle_processes_and_lets_a_busy_one_finish(
 ORPHANS = """\
 import os, sys, threading, time
 from cascade_nb.executors.processes.executor import ProcessExecutor
+from cascade_nb.executors.processes.heads import PackedCall
 from cascade_nb.executors.processes.pickles import packed
 executor = ProcessExecutor(2)
 executor.call(abs, 1)
