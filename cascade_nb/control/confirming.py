@@ -13,7 +13,7 @@ from cascade_nb.control.continuing import Continuing
 from cascade_nb.control.gate_index import HOLD
 from cascade_nb.control.holders import Holder
 from cascade_nb.events.bus import MessageBus
-from cascade_nb.events.events import ConstraintApplied
+from cascade_nb.events.outside_events import ConstraintApplied
 
 CONFIRMED_WITHIN: Final = 3.0
 """Seconds for which a pause waits for the word of those who were handed work and may not have begun

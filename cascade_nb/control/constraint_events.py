@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cascade_nb.control.constraint import Constraint
 from cascade_nb.control.holders import Holder
-from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
+from cascade_nb.events.outside_events import ConstraintApplied, ConstraintLifted
 
 
 def applied(constraint: Constraint, wall: float, lasts: float | None) -> ConstraintApplied:

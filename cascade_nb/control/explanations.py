@@ -29,7 +29,7 @@ from cascade_nb.control.words import (
     seconds_text,
     size_text,
 )
-from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
+from cascade_nb.events.outside_events import ConstraintApplied, ConstraintLifted
 from cascade_nb.graph.effects.effects import state_in_words
 from cascade_nb.graph.effects.global_writes import written_in_words
 from cascade_nb.model.options.pause_condition import PauseIf, condition_in_words

@@ -41,7 +41,7 @@ from cascade_nb.errors import (
     UnknownNameError,
     UsageError,
 )
-from cascade_nb.events.events import ConstraintRejected
+from cascade_nb.events.outside_events import ConstraintRejected
 from cascade_nb.shortcuts.answering import answer_among
 from cascade_nb.shortcuts.everywhere import breaker, guard, limit, pause, rate, resume
 

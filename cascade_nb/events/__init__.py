@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from cascade_nb.events.bus import MessageBus, SubscriberWarning, Subscription
 from cascade_nb.events.events import (
-    AnswerRejected,
-    ConnectorConnected,
-    ConnectorDisconnected,
-    ConstraintApplied,
-    ConstraintEvent,
-    ConstraintLifted,
-    ConstraintRejected,
     Event,
-    NoticeFailed,
-    QuestionAnswered,
-    QuestionAsked,
     ResourceAcquired,
     ResourceEvent,
     ResourceReleased,
@@ -27,6 +17,18 @@ from cascade_nb.events.events import (
     TaskProgress,
     TaskRetrying,
     TaskSkipped,
+)
+from cascade_nb.events.outside_events import (
+    AnswerRejected,
+    ConnectorConnected,
+    ConnectorDisconnected,
+    ConstraintApplied,
+    ConstraintEvent,
+    ConstraintLifted,
+    ConstraintRejected,
+    NoticeFailed,
+    QuestionAnswered,
+    QuestionAsked,
 )
 from cascade_nb.events.reading import event_from_json
 

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from cascade_nb.events.events import (
-    ConstraintApplied,
-    ConstraintLifted,
     Event,
-    QuestionAnswered,
-    QuestionAsked,
     RunFinished,
     RunStarted,
     TaskExecutionFinished,
     TaskProgress,
+)
+from cascade_nb.events.outside_events import (
+    ConstraintApplied,
+    ConstraintLifted,
+    QuestionAnswered,
+    QuestionAsked,
 )
 
 LIMIT: Final = 100_000  # events

@@ -7,16 +7,7 @@ from typing import ClassVar
 
 from cascade_nb.errors import SerializationError
 from cascade_nb.events.events import (
-    AnswerRejected,
-    ConnectorConnected,
-    ConnectorDisconnected,
-    ConstraintApplied,
-    ConstraintLifted,
-    ConstraintRejected,
     Event,
-    NoticeFailed,
-    QuestionAnswered,
-    QuestionAsked,
     ResourceAcquired,
     ResourceReleased,
     RunFinished,
@@ -27,6 +18,17 @@ from cascade_nb.events.events import (
     TaskProgress,
     TaskRetrying,
     TaskSkipped,
+)
+from cascade_nb.events.outside_events import (
+    AnswerRejected,
+    ConnectorConnected,
+    ConnectorDisconnected,
+    ConstraintApplied,
+    ConstraintLifted,
+    ConstraintRejected,
+    NoticeFailed,
+    QuestionAnswered,
+    QuestionAsked,
 )
 
 

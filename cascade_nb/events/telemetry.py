@@ -6,12 +6,7 @@ import json
 from typing import Any, Final
 
 from cascade_nb.events.events import (
-    AnswerRejected,
-    ConstraintEvent,
-    ConstraintRejected,
     Event,
-    QuestionAnswered,
-    QuestionAsked,
     RunFinished,
     RunStarted,
     TaskBlocked,
@@ -21,6 +16,13 @@ from cascade_nb.events.events import (
     TaskProgress,
     TaskRetrying,
     TaskSkipped,
+)
+from cascade_nb.events.outside_events import (
+    AnswerRejected,
+    ConstraintEvent,
+    ConstraintRejected,
+    QuestionAnswered,
+    QuestionAsked,
 )
 
 VERSION: Final = 1

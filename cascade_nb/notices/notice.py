@@ -11,7 +11,8 @@ from cascade_nb.control.gate_kinds.breakers import THE_BREAKER
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.storage.result_saver import THE_STATE
 from cascade_nb.errors import UsageError, nearest
-from cascade_nb.events.events import ConstraintApplied, Event, QuestionAsked, RunFinished
+from cascade_nb.events.events import Event, RunFinished
+from cascade_nb.events.outside_events import ConstraintApplied, QuestionAsked
 from cascade_nb.text import quoted, readable
 
 KINDS: Final = ("done", "failed", "cancelled", "held", "asks")

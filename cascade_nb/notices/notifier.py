@@ -19,13 +19,8 @@ from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus, Subscription
-from cascade_nb.events.events import (
-    ConstraintApplied,
-    Event,
-    NoticeFailed,
-    QuestionAsked,
-    RunFinished,
-)
+from cascade_nb.events.events import Event, RunFinished
+from cascade_nb.events.outside_events import ConstraintApplied, NoticeFailed, QuestionAsked
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.notices.notice import Notice, checked_kinds, notice_of

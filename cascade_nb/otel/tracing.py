@@ -22,8 +22,6 @@ from cascade_nb.engine.runs.run import Run
 from cascade_nb.events.bus import Subscription
 from cascade_nb.events.events import (
     Event,
-    QuestionAnswered,
-    QuestionAsked,
     RunFinished,
     RunStarted,
     TaskBlocked,
@@ -32,6 +30,7 @@ from cascade_nb.events.events import (
     TaskExecutionStarted,
     TaskRetrying,
 )
+from cascade_nb.events.outside_events import QuestionAnswered, QuestionAsked
 from cascade_nb.graph.graph import Graph
 
 NAME: Final = "cascade_nb"

@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from cascade_nb.events.events import (
-    ConstraintApplied,
-    ConstraintLifted,
     Event,
     ResourceAcquired,
     ResourceReleased,
@@ -27,6 +25,7 @@ from cascade_nb.events.events import (
     TaskRetrying,
     TaskSkipped,
 )
+from cascade_nb.events.outside_events import ConstraintApplied, ConstraintLifted
 from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
 from tests.support.oracle import ControlOracle, Facts, covers
 

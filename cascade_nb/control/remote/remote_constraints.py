@@ -14,7 +14,7 @@ from cascade_nb.control.remote.messages import Message, parse_message, topic_of
 from cascade_nb.control.remote.outcomes import Done
 from cascade_nb.errors import RefusedMessageError
 from cascade_nb.events.bus import MessageBus
-from cascade_nb.events.events import ConstraintRejected
+from cascade_nb.events.outside_events import ConstraintRejected
 from cascade_nb.protocols.execution import Clock
 
 MOST: Final = 1_000  # constraints from outside; each is looked at for each kind of task

@@ -16,7 +16,7 @@ from cascade_nb.control.remote.outcomes import outcome_of_answer
 from cascade_nb.engine.asking.signals import signals_of
 from cascade_nb.errors import AnswerError, CascadeError, RefusedMessageError
 from cascade_nb.events.bus import MessageBus
-from cascade_nb.events.events import AnswerRejected
+from cascade_nb.events.outside_events import AnswerRejected
 from cascade_nb.protocols.execution import Clock
 from cascade_nb.text import quoted
 

@@ -27,7 +27,7 @@ from cascade_nb.control.remote.request_messages import (
 from cascade_nb.engine.asking.listening import stop_listening
 from cascade_nb.errors import RefusedMessageError
 from cascade_nb.events.bus import MessageBus
-from cascade_nb.events.events import ConstraintRejected
+from cascade_nb.events.outside_events import ConstraintRejected
 from cascade_nb.protocols.connector import Connector
 from cascade_nb.protocols.execution import Clock
 

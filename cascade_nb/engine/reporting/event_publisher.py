@@ -13,8 +13,6 @@ from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.events.bus import Many
 from cascade_nb.events.events import (
-    QuestionAnswered,
-    QuestionAsked,
     TaskBlocked,
     TaskExecutionFinished,
     TaskExecutionStarted,
@@ -22,6 +20,7 @@ from cascade_nb.events.events import (
     TaskRetrying,
     TaskSkipped,
 )
+from cascade_nb.events.outside_events import QuestionAnswered, QuestionAsked
 from cascade_nb.events.record import record
 from cascade_nb.model.params.question import Question
 

@@ -20,17 +20,7 @@ from cascade_nb.engine.observing.status import Phase, RunStatus
 from cascade_nb.errors import RunError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import (
-    AnswerRejected,
-    ConnectorConnected,
-    ConnectorDisconnected,
-    ConstraintApplied,
-    ConstraintEvent,
-    ConstraintLifted,
-    ConstraintRejected,
     Event,
-    NoticeFailed,
-    QuestionAnswered,
-    QuestionAsked,
     ResourceAcquired,
     ResourceReleased,
     RunFinished,
@@ -40,6 +30,18 @@ from cascade_nb.events.events import (
     TaskExecutionStarted,
     TaskRetrying,
     TaskSkipped,
+)
+from cascade_nb.events.outside_events import (
+    AnswerRejected,
+    ConnectorConnected,
+    ConnectorDisconnected,
+    ConstraintApplied,
+    ConstraintEvent,
+    ConstraintLifted,
+    ConstraintRejected,
+    NoticeFailed,
+    QuestionAnswered,
+    QuestionAsked,
 )
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols.execution import Clock

@@ -27,11 +27,8 @@ from cascade_nb.engine.asking.requests import RequestDesk
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.engine.loops.others_tasks import Patience, error_of
 from cascade_nb.events.bus import MessageBus
-from cascade_nb.events.events import (
-    ConnectorConnected,
-    ConnectorDisconnected,
-    Event,
-)
+from cascade_nb.events.events import Event
+from cascade_nb.events.outside_events import ConnectorConnected, ConnectorDisconnected
 from cascade_nb.events.sender import TelemetrySender
 from cascade_nb.protocols.connector import Connector
 from cascade_nb.protocols.execution import Clock

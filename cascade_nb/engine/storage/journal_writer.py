@@ -25,7 +25,7 @@ from cascade_nb.engine.storage.journal_words import constraints_in_words, owner_
 from cascade_nb.engine.storage.node_claims import Claims
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.events.bus import MessageBus, Subscription
-from cascade_nb.events.events import ConstraintEvent
+from cascade_nb.events.outside_events import ConstraintEvent
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.leases import LEASE, renewed_every
 from cascade_nb.protocols.journal import Journal, Lease
