@@ -17,6 +17,7 @@ from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import running_cell, say
+from cascade_nb.shortcuts.running import is_of_an_effect
 from cascade_nb.shortcuts.values import find_soon
 from cascade_nb.text import carryable, coloured
 
@@ -47,12 +48,15 @@ def show_lazy(session: Session, lazy: Lazy) -> None:
     if not found.there:
         advice = advised_value(name, found.lasting, found.comes)
         if name is None and found.comes is None:
-            said = f"{lazy.label}(…)" if lazy.label.isidentifier() else "…"
-            advice = f"{_call(session, said)} computes it"
+            advice = f"{_call(session, _written(lazy))} computes it"
         no_value = f"No value stands: {found.words}. {advice.replace('it is', 'It is', 1)}."
         say(f"{_described(session, lazy)}\n{no_value}")
         return
-    say(f"{_what(name or lazy.options.name, lazy)}{_made(found, session.engine.clock.wall())}")
+    made = _made(found, session.engine.clock.wall())
+    if name is None and is_of_an_effect(found.value):
+        again = _call(session, f"{_written(lazy)}, fresh=True")
+        made += f"\nIt did not run again: its result stands. {again} runs it."
+    say(f"{_what(name or lazy.options.name, lazy)}{made}")
     data, metadata = session.shell.display_formatter.format(found.value)
     if data:  # or it has shown itself, as widgets do
         shown = {**carryable(data), "text/plain": coloured(data.get("text/plain", ""))}
@@ -68,6 +72,11 @@ def _made(found: Found, now: float) -> str:
 
 def _what(name: str | None, lazy: Lazy) -> str:
     return f"{name} = {lazy.label}" if name and name != lazy.label else lazy.label
+
+
+def _written(lazy: Lazy) -> str:
+    """A call that has no name, as its cell has it."""
+    return f"{lazy.label}(…)" if lazy.label.isidentifier() else "…"
 
 
 def _to_run(bound: str | None) -> str:

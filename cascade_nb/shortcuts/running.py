@@ -147,7 +147,7 @@ def run(
     said.update(share=share, priority=priority)
     engine = default_engine()
     started, value = run_and_wait(engine, lambda it: engine.start(target, **said, run_id=it))
-    if _tell is not None and _is_of_an_effect(value) and _did_nothing(started):
+    if _tell is not None and is_of_an_effect(value) and _did_nothing(started):
         title = started.graph.title
         _tell(f"{title} did not run again: its result stands. cs.run(…, fresh=True) runs it.")
     return value
@@ -170,7 +170,7 @@ def tell_of_reuse(tell: Callable[[str], object]) -> Callable[[], object]:
 _tell: Callable[[str], object] | None = None
 
 
-def _is_of_an_effect(value: object) -> bool:
+def is_of_an_effect(value: object) -> bool:
     """Whether a task that gives this was run for what it prints, draws or writes."""
     return value is None or type(value).__module__.startswith("matplotlib.")
 

@@ -6,8 +6,10 @@ import asyncio
 import contextvars
 import dataclasses
 import functools
+import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.errors import DependencyMissingError, LazyValueError, TargetError, TaskFailedError
 from cascade_nb.model.containers.containers import holds
 from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.tasks.body import enter_body
 from cascade_nb.testing import SpySubscriber
 from tests.engine.test_dataflow import every_lane
 from tests.engine.tools import finished, started
@@ -340,3 +343,29 @@ def test_a_list_that_holds_itself_is_searched_once() -> None:
     assert not holds(round_trip, Lazy)
     round_trip.append(norm("a"))
     assert holds(round_trip, Lazy)
+
+
+def test_a_task_that_is_called_in_a_body_costs_one_call_of_ours() -> None:
+    """Recursion and simulations make hundreds of thousands of them."""
+
+    @cs.task
+    def fib(n: int) -> int:
+        return n if n < 2 else fib(n - 1) + fib(n - 2)
+
+    made: list[str] = []
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call":
+            made.append(frame.f_code.co_name)
+
+    def body() -> None:
+        enter_body()
+        sys.setprofile(count)
+        try:
+            assert fib(8) == 21
+        finally:
+            sys.setprofile(None)
+
+    contextvars.copy_context().run(body)
+    assert made.count("fib") == made.count("__call__") == 67
+    assert len(made) == 2 * 67

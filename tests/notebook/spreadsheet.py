@@ -42,6 +42,7 @@ class State:
         chains: by name, its layers, each above what it reads.
         cell, formula, heir: by layer.
         plain: what the namespace has that is none of the workspace's business.
+        under: by name, the plain value that its only layer, a node's, was laid upon.
     """
 
     chains: dict[str, list[int]] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class State:
     formula: dict[int, Formula | None] = field(default_factory=dict)
     heir: dict[int, int] = field(default_factory=dict)
     plain: dict[str, int] = field(default_factory=dict)
+    under: dict[str, int] = field(default_factory=dict)
 
     def name(self, layer: int) -> str:
         return next(name for name, chain in self.chains.items() if layer in chain)
@@ -135,6 +137,7 @@ class Spreadsheet:
         """
         before = copy.deepcopy(self.state)
         env = self._view(cell)
+        seen = {name: self._seen(ref) for name, ref in env.items()}
         bound: dict[str, Ref] = {}
         failed = False
         try:
@@ -144,6 +147,7 @@ class Spreadsheet:
             failed = True
         try:
             laid = self._commit(cell, bound, failed)
+            self._lay_upon(laid, seen)
             for name in self.state.chains:
                 for layer in self.state.chains[name]:
                     self.state.check(layer)
@@ -169,6 +173,7 @@ class Spreadsheet:
             return False
         for layer in self.state.chains[name]:
             self.state.formula[layer] = None
+        self.state.under.pop(name, None)
         return True
 
     def _view(self, cell: object) -> dict[str, Ref]:
@@ -178,7 +183,9 @@ class Spreadsheet:
         for name, chain in state.chains.items():
             live = [layer for layer in chain if state.formula[layer] is not None]
             free = [layer for layer in live if not state.reads(layer, set()) & own]
-            if live:
+            if live and not free and name in state.under:
+                env[name] = ("plain", state.under[name])
+            elif live:
                 env[name] = (free or live)[-1]
         env.update({name: ("plain", value) for name, value in state.plain.items()})
         return env
@@ -234,6 +241,7 @@ class Spreadsheet:
             if own is None and chain and name not in names_read:
                 own, *above = chain
                 state.heir.update(dict.fromkeys(above, own))
+                state.under.pop(name, None)
                 for layer in above:
                     state.formula[layer], state.cell[layer] = None, object()
                 chain[:] = [own]
@@ -252,10 +260,22 @@ class Spreadsheet:
             for layer in chain:
                 if state.cell[layer] == cell and name not in bound and not failed:
                     state.formula[layer] = None
+                    if state.top(name) is None and name in state.under:
+                        state.plain.setdefault(name, state.under[name])
         for name, now in bound.items():
             if name not in state.chains and isinstance(now, tuple):
                 state.plain[name] = now[1]
         return laid
+
+    def _lay_upon(self, laid: dict[str, int], seen: dict[str, Ref]) -> None:
+        state = self.state
+        for name, layer in laid.items():
+            before, formula = seen.get(name), state.formula[layer]
+            assert formula is not None
+            if formula[0] == "plain":
+                state.under.pop(name, None)
+            elif len(state.chains[name]) == 1 and isinstance(before, tuple):
+                state.under.update({name: before[1]} if before[0] == "plain" else {})
 
     def _through_names(self, formula: Formula, numbers: dict[int, int]) -> Formula:
         def through(ref: Ref) -> Ref:

@@ -147,6 +147,34 @@ def test_a_run_that_does_nothing_again_for_its_effect_says_so_once(notebook: Not
     assert again not in notebook.ok("cs.run(cs.task(len)([1])); cs.run(cs.task(len)([1]))").text
 
 
+def test_what_stands_for_its_effect_is_said_not_to_run_again_where_it_is_shown(
+    notebook: Notebook,
+) -> None:
+    notebook.ok("import cascade_nb as cs\n@cs.task\ndef show(n): print(n)\n")
+    again = "It did not run again: its result stands. cs.run(show(…), fresh=True) runs it."
+    assert again not in notebook.ok("show(1)").text
+    notebook.ok("cs.run(show(1))")
+    assert again in notebook.ok("show(1)").text
+    notebook.ok("shown = show(1)")
+    assert again not in notebook.ok("shown").text
+
+
+def test_two_names_of_a_call_are_told_to_be_two_nodes(notebook: Notebook) -> None:
+    quiet(notebook, "def f(): return 1\na = b = f()", "A")
+    text = notebook.ok("%%cascade --quiet\nprint(a is b, 1 is not a, len is len)", "B").text
+    assert "`is` (line 2) is answered of a call that has not run, not of its value." in text
+    text = notebook.ok("%%cascade --quiet\nn = 1\nprint(n is n)", "B").text
+    assert "answered" not in text
+
+
+def test_a_cell_that_uses_containers_of_nodes_is_not_told_that_it_has_none(
+    notebook: Notebook,
+) -> None:
+    quiet(notebook, "def f(): return 1\nd = {'a': f()}", "A")
+    assert "No tasks" not in notebook.ok("%%cascade\nprint(d)", "B").text
+    assert "No tasks" in notebook.ok("%%cascade\nprint(1)", "C").text
+
+
 def test_what_is_asked_about_a_call_that_has_not_run_is_told(notebook: Notebook) -> None:
     quiet(notebook, "def f(x): return x\ny = f(1)", "A")
     text = notebook.ok(

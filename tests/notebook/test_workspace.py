@@ -650,3 +650,83 @@ def test_a_cell_run_a_thousand_times_leaves_one_layer(sheet: Sheet) -> None:
     assert len(sheet.workspace.chains["x"]) == 1
     gc.collect()
     assert len(sheet.workspace.places) == 1
+
+
+def test_x_of_a_plain_x_run_again_reads_the_same_as_the_first_time(sheet: Sheet) -> None:
+    """Nobody sees a difference between a number and a node, when a cell is run a second time."""
+    sheet.names["x"] = 3  # as a plain cell would
+    for _ in range(2):
+        for times in range(3):
+            sheet.cell("B", f"x = f({times}, x)")
+            assert sheet.value("x") == (times, 3)
+        sheet.cell("A", "x = 3")  # run all
+    sheet.cell("B", "x = f('b', x)")
+    sheet.cell("C", "y = f(x)")
+    sheet.cell("B", "for i in range(1): x = f(i, x)")
+    assert sheet.value("y") == ((0, 3),)
+    with pytest.raises(ZeroDivisionError):
+        sheet.cell("B", "1 / 0\nx = f(x)")
+    assert sheet.value("x") == (0, 3)
+    sheet.cell("B", "z = f(x)")
+    assert sheet.names["x"] == 3
+    assert sheet.value("z") == (3,)
+
+
+def test_what_a_node_took_the_place_of_is_not_kept_alive(sheet: Sheet) -> None:
+    class Large:
+        pass
+
+    large = Large()
+    gone = weakref.ref(large)
+    sheet.names["x"] = large
+    sheet.cell("B", "x = f(1)")
+    del large
+    gc.collect()
+    assert gone() is None
+    with pytest.raises(CycleError):
+        sheet.cell("B", "x = f(x)")
+
+
+def test_a_plain_counter_of_a_name_that_was_a_node_counts_on(sheet: Sheet) -> None:
+    sheet.cell("A", "n = f(1)")
+    sheet.cell("A", "n = 1")
+    for expected in (2, 3, 4):
+        sheet.cell("B", "n = n + 1")
+        assert sheet.names["n"] == expected
+
+
+def test_who_reads_a_name_that_another_cell_binds_anew_is_told(sheet: Sheet) -> None:
+    """Top to bottom, Python gives `a` the first `x`; here it reads the second."""
+    sheet.cell("A", "x = f(1)")
+    sheet.cell("B", "a = f(x)\nb = f(a)\nl = [f(x)]")
+    sheet.cell("C", "x = f(2)")
+    assert sheet.told == (
+        "`a`, `b`, `l` read `x`, which cell In[1] had bound, and from now on the `x` of this cell. "
+        "Another name for one of the two keeps both."
+    )
+    sheet.cell("C", "x = f(2)")
+    assert not sheet.told
+    sheet.cell("A", "x = f(1)")
+    assert sheet.told.startswith("`a`, `b`, `l` read `x`, which cell In[4] had bound")
+    sheet.cell("D", "x = 7\na = f(x)\nb = f(a)")
+    assert sheet.told.startswith("`l` reads `x`, which cell In[5]")
+    sheet.cell(None, "x = 8")
+    assert not sheet.told  # where cells have no identity, it may be the same cell
+    sheet.cell("E", "y = f(1)\nx = f(x)")
+    assert not sheet.told
+
+
+def test_who_calls_a_task_that_another_cell_defines_anew_is_told(sheet: Sheet) -> None:
+    define = "@task\ndef g(x): return (x, {n})"
+    sheet.cell("A", define.format(n=1))
+    sheet.cell("B", "a = g(1)\nl = [g(2)]")
+    sheet.cell("A", define.format(n=2))
+    assert not sheet.told
+    sheet.cell("C", define.format(n=2))
+    assert not sheet.told  # it is the same
+    sheet.cell("D", define.format(n=3))
+    assert sheet.told.startswith(
+        "`a`, `l` call `g`, which cell In[4] defined, and from now on the `g` of this cell. "
+    )
+    sheet.cell("E", f"{define.format(n=4)}\na = g(1)\nl = [g(2)]")
+    assert not sheet.told

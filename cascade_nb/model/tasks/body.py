@@ -15,6 +15,11 @@ in_body: Final = _inside.get
 """Whether the code that asks belongs to the body of a task. True in threads and coroutines too that
 the body started with a copy of its context, as `asyncio.to_thread` and `create_task` do."""
 
+ARE_VALUES: Final = frozenset(
+    (int, float, complex, bool, str, bytes, type(None), list, tuple, dict, set, frozenset)
+).issuperset
+"""Whether what is of these types is neither lazy nor a resource."""
+
 _identity: Final = object.__hash__  # as `id`, which tells every audit hook that it was called
 
 #: By its identity, every code in which tasks are plain functions though it is no task's; mostly

@@ -18,7 +18,7 @@ from cascade_nb.model.options.checks import NOTHING, checked_version
 from cascade_nb.model.options.given_executor import given_executor
 from cascade_nb.model.pickling import reduced
 from cascade_nb.model.resources import Injected
-from cascade_nb.model.tasks.body import in_body, in_plain_code, plain_codes
+from cascade_nb.model.tasks.body import ARE_VALUES, in_body, in_plain_code, plain_codes
 from cascade_nb.model.tasks.found_lazies import advise_on_uncaught_errors
 from cascade_nb.model.tasks.functions import (
     check_function,
@@ -106,6 +106,8 @@ class Task(HasSignature, Generic[P, R]):
             3
         """
         if in_body() or (plain_codes and in_plain_code(self)):
+            if ARE_VALUES(map(type, args)) and not (kwargs or self._lazy_defaults):
+                return self.fn(*args)  # type: ignore[no-any-return]  # recursion, mostly
             if self._is_plain_call(args, kwargs):
                 return self.fn(*args, **kwargs)  # type: ignore[no-any-return]
         elif not kwargs and len(args) in self._fits:
@@ -257,10 +259,7 @@ class Task(HasSignature, Generic[P, R]):
         Raises:
             TaskCallError: it takes a resource, which only a node is given.
         """
-        given = (*args, *kwargs.values())
-        if self._lazy_defaults:
-            given += tuple(self._with_lazy_defaults(args, kwargs).values())
-        for value in given:
+        for value in (*args, *self._with_lazy_defaults(args, kwargs).values()):
             if isinstance(value, Lazy):
                 return False
             if value.__class__ is Injected:

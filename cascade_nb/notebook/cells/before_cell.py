@@ -14,7 +14,9 @@ class Saved:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._chains = {name: list(chain) for name, chain in workspace.chains.items()}
+        self._chains = {
+            name: (list(chain), chain.under) for name, chain in workspace.chains.items()
+        }
         self._layers = [
             (layer, layer.cell, layer.meaning, layer.shape, layer.gone, layer.heir)
             for chain in workspace.chains.values()
@@ -34,7 +36,9 @@ class Saved:
         workspace = self._workspace
         workspace.changed()
         workspace.chains.clear()
-        workspace.chains.update({name: Chain(chain) for name, chain in self._chains.items()})
+        for name, (layers, under) in self._chains.items():
+            chain = workspace.chains[name] = Chain(layers)
+            chain.under = under
         for layer, cell, meaning, shape, gone, heir in self._layers:
             layer.cell, layer.meaning, layer.shape = cell, meaning, shape
             layer.gone, layer.heir = gone, heir

@@ -78,7 +78,8 @@ class Body:
         look = shell.user_ns.get
         roles = roles_in(tree, look, shell.user_ns)
         self._uses_tasks = any(
-            isinstance(look(name), (Lazy, Task, PartialTask)) for name in names_loaded(tree)
+            name in kept or isinstance(look(name), (Lazy, Task, PartialTask))
+            for name in names_loaded(tree)
         )
         self._roles = roles
         self.plain = dict(roles.plain)

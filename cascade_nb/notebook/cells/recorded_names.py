@@ -46,13 +46,13 @@ class Names(MutableMapping[str, Any]):
             return self._helpers[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self.before.setdefault(name, self._namespace.get(name, ABSENT))
+        self.before.setdefault(name, self._first.get(name, ABSENT))
         self._namespace[name] = value
         self.bound.pop(name, None)
         self.bound[name] = None
 
     def __delitem__(self, name: str) -> None:
-        self.before.setdefault(name, self._namespace.get(name, ABSENT))
+        self.before.setdefault(name, self._first.get(name, ABSENT))
         del self._namespace[name]
         self.bound.pop(name, None)
         self.deleted[name] = None
@@ -96,7 +96,7 @@ class Names(MutableMapping[str, Any]):
                 now = namespace.get(name, ABSENT)
                 if now is before:
                     continue
-                self.before.setdefault(name, before)
+                self.before.setdefault(name, self._first.get(name, ABSENT))
                 self.bound.pop(name, None)
                 (self.deleted if now is ABSENT else self.bound)[name] = None
 

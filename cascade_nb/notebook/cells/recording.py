@@ -13,13 +13,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from cascade_nb.errors import CycleError, UsageError
-from cascade_nb.graph.fingerprint.content import Unkeyed, content_key
 from cascade_nb.graph.values.atoms import ATOMS
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.before_cell import Saved
-from cascade_nb.notebook.cells.recorded_names import Names
+from cascade_nb.notebook.cells.beneath import (
+    lay_upon,
+    put_back,
+    says_the_same,
+    told_of_readers,
+    uncover,
+)
+from cascade_nb.notebook.cells.recorded_names import ABSENT, Names
 from cascade_nb.notebook.workspace.layers import (
     WHOLE,
     Cell,
@@ -58,16 +64,17 @@ def recording(
     saved = Saved(workspace)
     names = Names(workspace.namespace, helpers)
     workspace.recorded = cell
-    failed = True
+    failed, uncovered = True, set[str]()
     try:
-        _show(workspace, cell)
+        uncovered = uncover(workspace, cell)
         names.begin()
         yield names
         failed = False
     finally:
         try:
             names.compare()
-            _Commit(workspace, cell, names, frozenset(may_bind), failed=failed).make()
+            commit = _Commit(workspace, cell, names, frozenset(may_bind), failed=failed)
+            commit.make(uncovered)
         except BaseException as error:
             saved.restore(names)
             if not (failed and isinstance(error, CycleError)):
@@ -76,24 +83,6 @@ def recording(
         finally:
             workspace.recorded = None
             names.end()
-
-
-def _show(workspace: Workspace, cell: Cell) -> None:
-    """Let the namespace show what is under the cell's own earlier results."""
-    if not any(chain.of(cell) for chain in workspace.chains.values()):
-        return
-    graph = workspace.overview()
-    if graph is None:
-        return
-    own = [n.index for n, layer in workspace.layers_in(graph) if layer.cell.key == cell.key]
-    later = graph.descendants(own)
-    for name, chain in workspace.chains.items():
-        if workspace.shows(name):
-            for layer in reversed(chain):
-                meaning = layer.meaning
-                if meaning is not None and graph.place[meaning.whole.identity] not in later:
-                    workspace.namespace[name] = meaning.shown
-                    break
 
 
 class _Commit:
@@ -126,12 +115,19 @@ class _Commit:
             if name in workspace.namespace and name.strip("_")
         }
 
-    def make(self) -> None:
-        """Change the workspace and the names that show it."""
+    def make(self, uncovered: set[str]) -> None:
+        """Change the workspace and the names that show it.
+
+        Args:
+            uncovered: names that showed what is under all layers while the cell ran.
+        """
         workspace = self.workspace
-        ours = {name for name in workspace.chains if workspace.shows(name)}
+        ours = uncovered | {name for name in workspace.chains if workspace.shows(name)}
         fresh = self._meanings()
         read = self._names_read(fresh)
+        replaced = [name for name in fresh if name in workspace.chains and name not in read]
+        told = told_of_readers(workspace, self.cell, replaced, self.bound)
+        self.names.told.update(dict.fromkeys(told))
         workspace.changed()
         changed = False
         for name, meaning in fresh.items():
@@ -149,7 +145,7 @@ class _Commit:
                 if top is not None and top.meaning is not None:
                     workspace.namespace[name] = top.meaning.shown
                 elif name not in tasks:
-                    workspace.namespace.pop(name, None)
+                    put_back(workspace, name)
         self._tell_of_defaults()
         nodes = tuple(name for name, meaning in fresh.items() if meaning.lazies)
         if nodes or tasks:
@@ -201,6 +197,7 @@ class _Commit:
                 self.laid.append(name)
             chain.append(own)
             changed = False
+        lay_upon(chain, self.names.before.get(name, ABSENT), meaning)
         self.workspace.places[meaning.whole] = Place(own, WHOLE, meaning.shape)
         for path, part in meaning.parts.items():
             self.workspace.places[part] = Place(own, path, meaning.shape)
@@ -299,7 +296,7 @@ class _Commit:
             held += (getattr(fn, "__kwdefaults__", None) or {}).values()
             for one in held:
                 old = before.get(id(one.resource if isinstance(one, Injected) else one))
-                if old is not None and not _says_the_same(self.names.before[old], self.bound[old]):
+                if old is not None and not says_the_same(self.names.before[old], self.bound[old]):
                     self.names.told[
                         f"`{definition.name}` keeps the old `{old}`, a default of it: run cell "
                         f"{definition.cell.label} again for the new one."
@@ -337,8 +334,3 @@ class _Commit:
                     None
                 )
                 return
-
-
-def _says_the_same(before: Any, now: Any) -> bool:
-    key = content_key(before)
-    return not isinstance(key, Unkeyed) and key == content_key(now)

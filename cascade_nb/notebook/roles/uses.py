@@ -326,3 +326,7 @@ def _asked(written: Written) -> Iterator[tuple[ast.expr, str]]:
                 comparators=[ast.Constant(value=None | True | False as other)],
             ):
                 yield about, f"is {other}"
+            case ast.Compare(left=about, ops=[ast.Is() | ast.IsNot()], comparators=[compared]):
+                if ast.dump(about) != ast.dump(compared):
+                    yield about, "is"
+                    yield compared, "is"

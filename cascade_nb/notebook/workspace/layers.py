@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from gc import get_referents, is_tracked
 from typing import Any, Final, NamedTuple
+from weakref import ref
 
 from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.model.lazy.lazy import Lazy
@@ -128,8 +129,33 @@ class Place(NamedTuple):
         return meaning.parts[self.path] if same else None
 
 
+NOTHING: Final = object()
+
+
+class Under:
+    """The plain value that a name had before its first layer, not kept alive if it may be large."""
+
+    def __init__(self, value: Any) -> None:
+        try:
+            self._held: Callable[[], Any] = ref(value)
+        except TypeError:  # a number, a list
+            self._held = lambda: value
+
+    @property
+    def value(self) -> Any:
+        """The value; `NOTHING` where nobody else has it any more."""
+        held = self._held()
+        return NOTHING if held is None and isinstance(self._held, ref) else held
+
+
 class Chain(list[Layer]):
-    """The layers of one name, each above what it reads."""
+    """The layers of one name, each above what it reads.
+
+    Attributes:
+        under: what the first of them was laid upon, where that is known and no layer.
+    """
+
+    under: Under | None = None
 
     def top(self) -> Layer | None:
         """The highest that means something: what the name means."""
@@ -154,7 +180,7 @@ class Chain(list[Layer]):
 
     def collapse(self, cell: Cell, meaning: Meaning) -> Layer:
         """Nothing of what was counts any more: all that was read here is `meaning` now."""
-        base = self[0]
+        base, self.under = self[0], None
         for layer in self[1:]:
             layer.heir = base
         self[:] = [base]

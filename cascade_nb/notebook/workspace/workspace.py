@@ -248,6 +248,7 @@ class Workspace:
             del self.namespace[name]
         for layer in chain:
             layer.loses(reason)
+        chain.under = None
         self.changed()
 
     def shows(self, name: str) -> bool:
