@@ -174,6 +174,20 @@ def test_what_is_in_force_stands_in_a_line_and_is_lifted_there_and_moves_nothing
     assert below.bounding_box() == before
 
 
+def test_what_is_in_force_is_read_whole_where_the_line_has_room(open_panel: OpenPanel) -> None:
+    panel = open_panel(viewport={"width": 1250, "height": 900}, still=True)
+    words = "held before it starts by you: no numbers yet"
+    one = in_force(scope="node:w", kind="breakpoint", what="write tasks", words=words)
+    time = {**STATE["time"], "wall": 1_012}
+    panel.tell(force=[in_force(until=None), one], time=time)
+    strip = panel.panel.locator(".cs-strip")
+    expect(strip).to_contain_text(words)
+    assert strip.locator(".cs-words").evaluate_all(
+        "all => all.every(one => one.scrollWidth <= one.clientWidth)"
+    )
+    expect(strip.get_by_role("button", name="all 2")).to_be_hidden()
+
+
 def test_the_title_is_read_beside_or_above_the_buttons_at_any_width(open_panel: OpenPanel) -> None:
     for width in (330, 420, 1400):
         panel = open_panel(viewport={"width": width, "height": 900})
