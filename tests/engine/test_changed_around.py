@@ -117,6 +117,27 @@ CHANGES = {
         "os.environ['TZ'] = 'Asia/Tokyo'; time.tzset()", "del os.environ['TZ']; time.tzset()",
         "the time zone changed",
     ),
+    "a method of a library's class, of a value": Around(
+        "import fractions\nx = fractions.Fraction(1, 2)\n"
+        "usual = fractions.Fraction.limit_denominator",
+        "x.limit_denominator(9)", "fractions.Fraction.limit_denominator = lambda *_: 'mine'",
+        "fractions.Fraction.limit_denominator = usual", "x was changed in place",
+    ),
+    "a property of a library's class, of a value": Around(
+        "import pathlib\nx = pathlib.Path('a/b')\nusual = pathlib.PurePath.name",
+        "x.name", "pathlib.PurePath.name = property(lambda self: 'mine')",
+        "pathlib.PurePath.name = usual", "x was changed in place",
+    ),
+    "a class by which a library's function works": Around(
+        "import textwrap\nusual = textwrap.TextWrapper.fill",
+        "textwrap.fill('a b c', 3)", "textwrap.TextWrapper.fill = lambda *_: 'mine'",
+        "textwrap.TextWrapper.fill = usual", "helper <lambda> is new",
+    ),
+    "a function by which a library's function works": Around(
+        "import fnmatch\nusual = fnmatch.fnmatchcase",
+        "fnmatch.fnmatch('a', '*')", "fnmatch.fnmatchcase = lambda *_: 'mine'",
+        "fnmatch.fnmatchcase = usual", "helper <lambda> is new",
+    ),
     "who is registered as a number": Around(
         "import numbers\nclass M: pass",
         "isinstance(M(), numbers.Number)", "numbers.Number.register(M)", "",

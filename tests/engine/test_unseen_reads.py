@@ -25,6 +25,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.engine.core.task_groups import TaskGroups
 from cascade_nb.graph.effects.unseen import may_be_paths
 from tests.engine.test_file_reads import Runs
+from tests.graph.cells import Cells
 
 IN = "in.parquet"
 
@@ -288,6 +289,38 @@ async def test_whether_a_file_is_there_counts_where_it_is_mentioned(
         await runs(target)
         assert runs.value == ("there" if there else "not there")
         assert await runs(target) == []
+
+
+ASKED_OF_A_WORD = (
+    "os.path.exists('flag')",
+    "os.path.isfile(path='flag')",
+    "Path('flag').exists()",
+    "os.path.exists(NAMED)",
+    "os.path.exists(PATH)",
+    "PATH.is_file()",
+    "os.access('flag', os.R_OK)",
+    "os.path.lexists('flag')",
+)
+
+
+@pytest.mark.parametrize("asked", ASKED_OF_A_WORD)
+async def test_whether_there_is_a_file_counts_whatever_its_name_is_like(
+    runs: Runs, folder: pathlib.Path, asked: str
+) -> None:
+    """A name without a dot is like any other word of the code."""
+    setup = "import os\nfrom pathlib import Path\nNAMED = 'flag'\nPATH = Path('flag')"
+    cells = Cells().run(setup, f"def f():\n    return {asked}, 'word'")
+    target = cs.task(cells.names["f"])().named("x")
+    for there in (False, True, False):
+        if there:
+            (folder / "flag").touch()
+        else:
+            (folder / "flag").unlink(missing_ok=True)
+        await runs(target)
+        assert runs.value == (there, "word")
+        assert await runs(target) == []
+    (folder / "word").touch()  # nobody asks for that
+    assert await runs(target) == []
 
 
 def point_to(place: str) -> None:

@@ -118,15 +118,15 @@ class OpenedFiles:
                 name, place = self._named(file)
                 self._found[place] = FileStamp(name, stamp_of(name))
         if self._mentions is not None:
-            absent, below = self._mentions.absent, self._mentions.below
             given = [t for value in (*args, *kwargs.values()) for t in texts_and_paths_in(value)]
             if self._mentions.links:
                 links = links_at((*self._mentions.texts, *given))
                 self._found.update((one.path, one) for one in links)
-            for text in self._mentions.texts if self._mentions.content else ():
-                self._mention(text, False, below)
-            for text in given if self._mentions.content else ():
-                self._mention(text, absent, below)
+            texts = [(text, True) for text in self._mentions.asked]
+            texts += ((text, False) for text in self._mentions.texts)
+            texts += ((text, self._mentions.absent) for text in given)
+            for text, missing in texts if self._mentions.content else ():
+                self._mention(text, missing, self._mentions.below)
         self.closed = not self._tracked
 
     def started(self, command: Iterable[str], folder: Any, own_environment: bool = True) -> None:

@@ -21,6 +21,7 @@ from cascade_nb.graph.code.origin import (
     origin_of_namespace,
 )
 from cascade_nb.graph.code.source import Facts, carried
+from cascade_nb.graph.values.code_objects import put_beside, put_into
 
 _MISSING: Final = object()
 _AT_NAME: Final = re.compile(r"@([A-Za-z_]\w*)")
@@ -43,6 +44,7 @@ SET_BY_PYTHON: Final = frozenset({"__name__", "__builtins__", "__spec__", "__pac
 _PLAIN: Final = (int, float, str, bytes, list, dict, tuple, set, frozenset)
 _SETTABLE: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _OF_PYTHON: Final = frozenset(vars(builtins))
+_MANY: Final = 300  # names of a module of a library that are looked through
 _LONGEST: Final = 10_000  # characters of a text that is looked through
 
 
@@ -221,7 +223,9 @@ def _put_on_tables(names: Collection[str]) -> Iterator[tuple[str, Any]]:
 def put_on_classes(facts: Facts, space: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The functions of the user's that stand in the classes of libraries which a body names, in the
     place of theirs or beside them: ``pathlib.Path.shown = shown``; and those that it may use of
-    tables, which seldom are named. Also the classes of the user's that are registered with those.
+    tables, which seldom are named; and those in the module of a library's function that it names,
+    or in classes there, by which that may work. Also the classes of the user's that are registered
+    with those.
     """
     yield from _put_on_tables(facts.names)
     for names in sorted(facts.references):
@@ -229,22 +233,16 @@ def put_on_classes(facts: Facts, space: Mapping[str, Any]) -> Iterator[tuple[str
         for name in names[1:]:
             if issubclass(type(kind), types.ModuleType):
                 kind = vars(kind).get(name, _MISSING)
+        if type(kind) is types.FunctionType and not is_followed(kind.__globals__):
+            yield from put_beside(kind.__globals__) if len(kind.__globals__) <= _MANY else ()
         for base in kind.__mro__ if issubclass(type(kind), type) else ():
             if not origin_of(base).followed:  # of others this is a part
                 for held in registered_with(base):
                     if origin_of(held).followed:
                         yield f"{base.__qualname__} register", held
-            own = str(base.__module__).partition(".")[0]
-            for name, held in () if own in _OF_TABLES else list(vars(base).items()):
-                if type(held) is types.FunctionType and _is_of_another(held.__globals__, own):
-                    yield f"{base.__qualname__}.{name}", held
+        if issubclass(type(kind), type) and not _is_of_tables(kind):
+            yield from put_into(kind)
 
 
-def _is_of_another(namespace: Mapping[str, Any], package: str) -> bool:
-    """Whether code in this namespace is the user's and not of a package; what a library writes at
-    run time stands in a namespace that is no module's.
-    """
-    name = str(namespace.get("__name__"))
-    if name.partition(".")[0] == package or not ("__file__" in namespace or name == "__main__"):
-        return False
-    return is_followed(namespace)
+def _is_of_tables(kind: type) -> bool:
+    return str(kind.__module__).partition(".")[0] in _OF_TABLES

@@ -61,12 +61,15 @@ from cascade_nb.graph.effects.shared_state import (
     sets_loggers,
 )
 from cascade_nb.graph.effects.unseen import (
+    ASKED,
+    ASKS,
     FILES,
     FOLLOWS,
     LOOKS_UP,
     LOOKUPS,
     OPENS,
     Mentions,
+    asked_of,
     follows_links,
     mentions_in,
     opens_by_descriptor,
@@ -75,12 +78,8 @@ from cascade_nb.graph.effects.unseen import (
     texts_of_code,
     unseen_in_words,
     unseen_use,
-    used_to_read,
 )
-from cascade_nb.graph.effects.uses import (
-    REBOUND_CELL,
-    uses_of,
-)
+from cascade_nb.graph.effects.uses import REBOUND_CELL, used_to_read, uses_of
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.tasks.task import Task
@@ -305,6 +304,8 @@ class _Look:
                     way, told = OPENS, opener
                 if way:
                     self.unseen.setdefault(way, {})[told] = None
+                if way == ASKS and not told:
+                    self.unseen.setdefault(ASKED, {}).update(dict.fromkeys(asked_of(use, space)))
             todo.extend(leads_to)
             of_generator = name.removeprefix(GENERATOR) if name.startswith(GENERATOR) else ""
             called = of_generator.partition(" ")[0] or use.names[0]
@@ -342,4 +343,4 @@ class _Look:
 
     def mentions(self) -> Mentions | None:
         """The texts in all that was looked at, where they may matter."""
-        return mentions_in(self._codes, self._values, self.unseen.keys())
+        return mentions_in(self._codes, self._values, self.unseen)

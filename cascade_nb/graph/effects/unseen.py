@@ -11,12 +11,17 @@ import os
 import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.effects.given import CONSTANT, GLOBAL, PARAMETER, PlainArgument
-from cascade_nb.graph.effects.uses import OF_READERS, PATH_METHOD, SOME_OBJECT, Use
+from cascade_nb.graph.effects.uses import (
+    OF_READERS,
+    PATH_METHOD,
+    SOME_OBJECT,
+    Use,
+    may_write,
+)
 
 
 def _names(text: str) -> frozenset[str]:
@@ -120,15 +125,6 @@ _OPENERS: Final[dict[str, frozenset[str]]] = {
     "tarfile": _names("open"),
 }
 
-_READING: Final = _names(
-    "open read_text read_bytes read_csv read_table read_json read_excel read_parquet read_feather"
-    " read_pickle read_sql read_html read_xml scan_csv scan_parquet load loadtxt genfromtxt"
-    " fromfile memmap imread connect listdir scandir iterdir glob rglob exists is_file getenv"
-    " environ"
-)
-
-_WRITING: Final = ("to_", "write", "sink", "save", "dump", "export", "store", "put", "copy", "move")
-
 _CONTAINERS: Final = frozenset({list, tuple, set, frozenset, dict})
 _LOOKED_AT: Final = 1_000
 _LONGEST: Final = 1_024  # characters of a path
@@ -142,6 +138,7 @@ OPENS: Final = "reads files in a way that is not seen"
 STARTS: Final = "starts other processes, whose files are not seen"
 ASKS: Final = "asks whether files are there"
 FOLLOWS: Final = "follows links"  # which is never said, since nothing else comes of most
+ASKED: Final = "asked of"  # nor this: by which text
 LOOKS_UP: Final = "looks names up at run time"
 
 FILES: Final = (OPENS, STARTS, ASKS)
@@ -158,6 +155,7 @@ class Mentions(NamedTuple):
         writes: whether the code may write files in a way that is not seen either.
         links: whether it counts where they lead to.
         content: whether it counts what is in them.
+        asked: those of which it is asked whether there is a file, whatever they are like.
     """
 
     texts: tuple[str, ...]
@@ -166,6 +164,7 @@ class Mentions(NamedTuple):
     writes: bool = False
     links: bool = False
     content: bool = True
+    asked: tuple[str, ...] = ()
 
 
 def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> tuple[str, str]:
@@ -205,6 +204,15 @@ def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> 
     return "", ""
 
 
+def asked_of(use: Use, space: Mapping[str, Any]) -> Iterator[str]:
+    """The texts and paths, known before, of which a use asks whether there is a file."""
+    kind, name = use.given[0] if use.given else (GLOBAL, use.names[0])
+    if kind == CONSTANT:
+        yield name
+    elif kind == GLOBAL:
+        yield from texts_and_paths_in(space.get(name))
+
+
 def follows_links(name: str) -> bool:
     """Whether it is told by what has this full name where a path leads to."""
     root, _, rest = name.partition(".")
@@ -230,18 +238,6 @@ def opens_by_descriptor(code: types.CodeType) -> bool:
     inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
     named = (one for one in code.co_consts if type(one) is tuple)
     return any("dir_fd" in one for one in named) or any(map(opens_by_descriptor, inner))
-
-
-def used_to_read(code: types.CodeType) -> bool:
-    """Whether a body, or one inside it, uses names by which files or the environment are read."""
-    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
-    return not _READING.isdisjoint(code.co_names) or any(map(used_to_read, inner))
-
-
-def may_write(code: types.CodeType) -> bool:
-    """Whether a body, or one inside it, uses names by which files are written."""
-    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
-    return any(name.startswith(_WRITING) for name in code.co_names) or any(map(may_write, inner))
 
 
 def unseen_in_words(found: Mapping[str, Iterable[str]], ways: Iterable[str]) -> list[str]:
@@ -311,23 +307,26 @@ def may_be_paths(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def mentions_in(
-    codes: Iterable[types.CodeType], values: Iterable[object], unseen: AbstractSet[str]
+    codes: Iterable[types.CodeType],
+    values: Iterable[object],
+    unseen: Mapping[str, Iterable[str]],
 ) -> Mentions | None:
     """What code mentions that may be paths; None where that does not matter.
 
     Args:
         codes, values: all that it leads to.
-        unseen: in which of the ways above it reads what is not seen.
+        unseen: in which of the ways above it reads what is not seen, and what of.
     """
-    if unseen <= {LOOKS_UP}:
+    ways = unseen.keys() - {ASKED}
+    if ways <= {LOOKS_UP}:
         return None
     bodies = list(codes)
     texts = [one for code in bodies for one in texts_of_code(code)]
     texts += [one for value in values for one in texts_and_paths_in(value)]
-    writes = STARTS in unseen or any(map(may_write, bodies))
-    content = not unseen <= {LOOKS_UP, FOLLOWS}
-    found = may_be_paths(texts)
-    return Mentions(found, ASKS in unseen, OPENS in unseen, writes, FOLLOWS in unseen, content)
+    writes = STARTS in ways or any(map(may_write, bodies))
+    content = not ways <= {LOOKS_UP, FOLLOWS}
+    found, asked = may_be_paths(texts), tuple(unseen.get(ASKED, ()))
+    return Mentions(found, ASKS in ways, OPENS in ways, writes, FOLLOWS in ways, content, asked)
 
 
 def texts_of_code(code: types.CodeType) -> Iterator[str]:

@@ -73,6 +73,18 @@ _FIXES_CHANCE: Final = frozenset({"random_state", "seed", "rng", "generator", "k
 
 _TELLING: Final = OF_PATHS | OF_READERS
 
+_READING: Final = frozenset(
+    {
+        "open", "read_text", "read_bytes", "read_csv", "read_table", "read_json", "read_excel",
+        "read_parquet", "read_feather", "read_pickle", "read_sql", "read_html", "read_xml",
+        "scan_csv", "scan_parquet", "load", "loadtxt", "genfromtxt", "fromfile", "memmap", "imread",
+        "connect", "listdir", "scandir", "iterdir", "glob", "rglob", "exists", "is_file", "getenv",
+        "environ",
+    }
+)  # fmt: skip
+
+_WRITING: Final = ("to_", "write", "sink", "save", "dump", "export", "store", "put", "copy", "move")
+
 
 class Use(NamedTuple):
     """A name that is used.
@@ -136,6 +148,18 @@ def nested(code: types.CodeType) -> Iterator[types.CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from nested(constant)
+
+
+def used_to_read(code: types.CodeType) -> bool:
+    """Whether a body, or one inside it, uses names by which files or the environment are read."""
+    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
+    return not _READING.isdisjoint(code.co_names) or any(map(used_to_read, inner))
+
+
+def may_write(code: types.CodeType) -> bool:
+    """Whether a body, or one inside it, uses names by which files are written."""
+    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
+    return any(name.startswith(_WRITING) for name in code.co_names) or any(map(may_write, inner))
 
 
 def _imports(instructions: list[dis.Instruction], into: dict[str, tuple[str, str]]) -> None:

@@ -36,7 +36,7 @@ from cascade_nb.graph.values.atoms import (
     text,
     type_in_words,
 )
-from cascade_nb.graph.values.code_objects import is_code
+from cascade_nb.graph.values.code_objects import is_code, is_of_library, put_into
 from cascade_nb.graph.values.means import (
     MEANS,
     WEAK,
@@ -52,7 +52,6 @@ from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Injected
 
 _PROTOCOL: Final = 5
-_LIBRARIES: Final = (os.path.dirname(os.__file__) + os.sep, "<frozen ")  # noqa: PTH120 - of texts
 _REMEMBERED: Final = 1 << 16
 _NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
 _TEXT: Final = frozenset({str})
@@ -82,6 +81,7 @@ class Encoder:
         self._seen = seen
         self._known: dict[int, bytes] = {id(value): encoded for value, encoded in seen}
         self._mixed: set[int] = set()
+        self._kinds: dict[type, bytes] = {}
         self._said_of_others = 0
         self._alive: list[Any] = []
         self._open: dict[int, int] = {}
@@ -198,7 +198,8 @@ class Encoder:
         try:
             found = os.stat(place)  # noqa: PTH116 - the text is what counts, and it is at hand
         except OSError:
-            return frame(b"p", said + text(place))
+            return frame(b"p", said + text(place) + self._by(type(value)))
+        said += self._by(type(value))
         return frame(b"p", said + text(place) + b"%d;%d;" % (found.st_size, found.st_mtime_ns))
 
     def _builtin(self, value: types.BuiltinFunctionType) -> bytes:
@@ -262,7 +263,12 @@ class Encoder:
         return frame(b"o", encoded)
 
     def _by(self, kind: type) -> bytes:
-        return b"~" + self.encode(held) if (held := settings_of(kind)) else b""
+        """By what values of a class go beside what they hold."""
+        said = self._kinds.get(kind)
+        if said is None:
+            held = {**settings_of(kind), **dict(put_into(kind))}
+            said = self._kinds[kind] = b"~" + self.encode(held) if held else b""
+        return said
 
     def _left_out(self, value: Any, state: Any) -> bytes:
         """What a pickle of an object of the user's would not have, as far as it is content: a task
@@ -288,14 +294,6 @@ class Encoder:
         place = str(getattr(value, "__module__", None))
         module = sys.modules.get(place)
         return frame(b"g", text(name) + (text(place) if module is None else self.refer(module)))
-
-
-def is_of_library(kind: type) -> bool:
-    """Whether a class is of an installed library or of Python itself."""
-    if kind.__module__ in sys.builtin_module_names:
-        return True
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
-    return file.startswith(_LIBRARIES) or "site-packages" in file
 
 
 def _global_generators() -> Iterator[object]:
