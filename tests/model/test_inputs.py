@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections import OrderedDict, defaultdict, namedtuple
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 import cascade_nb as cs
 from cascade_nb.errors import UsageError
+from cascade_nb.model.arguments.capture import is_fixed
 from cascade_nb.model.arguments.inputs import inputs_of_plain, replace, scan, snapshot
 from cascade_nb.model.lazy.lazy import Lazy
 
@@ -209,3 +212,24 @@ def test_what_is_found_is_what_is_replaced(value: Any) -> None:
     assert bool(found) == bool(count)
     if not found:
         assert done is value
+
+
+def test_rows_of_plain_values_are_told_from_others_without_a_step_for_each() -> None:
+    """A table of two million rows is given to a task while its cell holds up the loop."""
+    steps = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal steps
+        steps += event == "call"
+
+    rows = [(i, str(i), (i,)) for i in range(1_000)]
+    sys.setprofile(count)
+    try:
+        assert is_fixed(rows)
+    finally:
+        sys.setprofile(None)
+    assert steps < 20
+    fixed: list[Any] = [[], [1], [(1,)], [(1, (2, (3,))), 4], [((),)], {}, {(1, 2): (3,)}]
+    assert all(map(is_fixed, fixed))
+    others: list[Any] = [[[]], [(1, [])], [1, (2, ([],))], {(1,): [2]}, [((1, {}),)], ([],)]
+    assert not any(map(is_fixed, others))

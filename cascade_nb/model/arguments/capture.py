@@ -246,10 +246,14 @@ def _holds_settled(value: Any) -> bool:
 
 def _are_fixed(items: Iterable[Any]) -> bool:
     """Whether they are immutable values, and tuples of such."""
-    while not (kinds := set(map(type, items))) <= FROZEN:
+    kinds = set(map(type, items))
+    while not kinds <= FROZEN:
         if not kinds <= _WITH_TUPLES:
             return False
-        items = list(chain.from_iterable(one for one in items if type(one) is tuple))
+        # Nothing here is done row by row in Python: there may be millions.
+        rows = items if kinds == _TUPLES else [one for one in items if type(one) is tuple]
+        kinds = set(map(type, chain.from_iterable(rows)))
+        items = list(chain.from_iterable(rows)) if tuple in kinds else ()
     return True
 
 
@@ -302,6 +306,7 @@ def _bytes_of(value: Any, way: _Way) -> int:
 
 
 _FLAT: Final = frozenset({list, dict, set, deque, defaultdict, OrderedDict, Counter, tuple})
-_WITH_TUPLES: Final = FROZEN | {tuple}
+_TUPLES: Final = frozenset({tuple})
+_WITH_TUPLES: Final = FROZEN | _TUPLES
 _SIZED: Final = (list, tuple, dict, set, frozenset, deque)
 _ways: Final[weakref.WeakKeyDictionary[type, _Way]] = weakref.WeakKeyDictionary()
