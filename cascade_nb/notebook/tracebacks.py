@@ -114,7 +114,9 @@ def _cut(error: BaseException, *, below_us: bool) -> Iterator[None]:
             one.__cause__ = None  # which hides the context too
         for one, shown in whole.items():
             is_below = below_us and one is error
-            one.__traceback__ = _users(_below_us(shown) if is_below else shown)
+            users = _users(_below_us(shown) if is_below else shown)
+            # What came before needs no line, where a library has asked a lazy value for something.
+            one.__traceback__ = users or (shown if one is error else None)
         yield
     finally:
         for one, shown in whole.items():
@@ -146,16 +148,13 @@ def _below_us(step: TracebackType | None) -> TracebackType | None:
 
 
 def _users(step: TracebackType | None) -> TracebackType | None:
-    """A copy of a traceback without the frames of machinery; all of it if there are no others."""
-    first = step
+    """A copy of a traceback without the frames of machinery; None if there are no others."""
     steps: list[TracebackType] = []
     while step is not None:
         above = () if steps else _ABOVE
         if not _module(step.tb_frame).startswith(_MACHINERY + above):
             steps.append(step)
         step = step.tb_next
-    if not steps:
-        return first
     below = None
     for kept in reversed(steps):
         below = TracebackType(below, kept.tb_frame, kept.tb_lasti, kept.tb_lineno)

@@ -264,6 +264,17 @@ def test_an_error_of_somebody_who_found_a_lazy_value_says_what_to_do(notebook: N
     assert "A LazyResult" not in notebook.run("%%cascade\n_check(3)").text
 
 
+def test_an_error_of_a_library_over_a_lazy_value_shows_none_of_our_lines(
+    notebook: Notebook,
+) -> None:
+    quiet(notebook, "import numpy as np\ndef f(x): return x\ny = f(1)", "A")
+    done = notebook.run("%%cascade\na = np.zeros(3)\na[0] = y", "B")
+    assert isinstance(done.error, ValueError)
+    assert "f is not computed yet" in done.text
+    assert "----> 3 a[0] = y" in done.text
+    assert "refusals.py" not in done.text
+
+
 @pytest.mark.parametrize(
     ("use", "is_needed"),
     [
