@@ -11,6 +11,8 @@ import sys
 import time
 from typing import Final
 
+from cascade_nb.model.found_by_name import MAIN
+
 _LOOK: Final = 0.02  # seconds in which it is not looked at again
 
 
@@ -32,7 +34,7 @@ class LoadedModules:
             return
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
-            if not isinstance(file, str) or file in self._versions or name == "__main__":
+            if not isinstance(file, str) or file in self._versions or name in MAIN:
                 continue
             if not file.startswith(self._not_the_users) and (version := _version(file)) is not None:
                 self._versions[file] = version

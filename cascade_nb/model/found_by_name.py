@@ -8,6 +8,10 @@ import sys
 from importlib.machinery import PathFinder
 from typing import Any, Final
 
+#: What the program itself is called, which no other process finds: multiprocessing gives it the
+#: second name, in this process beside the first, in one of its own instead of it.
+MAIN: Final = frozenset({"__main__", "__mp_main__"})
+
 _DEEPEST: Final = 10  # decorators around one function
 
 
@@ -40,7 +44,7 @@ def is_found_by_name(function: Any) -> bool:
     inside of what is made around it.
     """
     module = function.__module__
-    if module is None or module == "__main__" or not can_be_imported(module):
+    if module is None or module in MAIN or not can_be_imported(module):
         return False
     return _is_around(_standing(sys.modules.get(module), function.__qualname__), function)
 

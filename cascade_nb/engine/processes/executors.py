@@ -89,7 +89,9 @@ class Executors:
                 return THREADS
             if not self._kinds.knows(on):
                 hint = nearest(on, self._kinds.names)
-                raise UsageError(f"on= knows no executor {quoted(on)}{hint}, or give an object")
+                raise UsageError(
+                    f"on= takes an executor or the name of one, and knows no {quoted(on)}{hint}"
+                )
             return Place(on, True)
         adopted = self._made.get(_key_of(on))
         if adopted is not None and is_cluster(adopted):

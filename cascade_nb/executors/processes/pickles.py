@@ -17,6 +17,7 @@ from contextvars import Context, ContextVar
 from typing import Any, Final
 
 from cascade_nb.model.found_by_name import (
+    MAIN,
     can_be_imported,
     inside_of,
     is_inside_of_its_name,
@@ -123,7 +124,7 @@ class Pickler(WholePickler):
         A task's function is not what its name means, the task is, and would go whole, with all that
         its module holds. And what no process can import would be looked for in vain.
         """
-        if obj.__module__ in {None, "__main__"}:
+        if obj.__module__ is None or obj.__module__ in MAIN:
             return None
         if not can_be_imported(obj.__module__):
             is_class = isinstance(obj, type)
@@ -179,7 +180,7 @@ def _place_of(variable: ContextVar[Any]) -> tuple[str, str, str]:
         known = "", uuid.uuid4().hex, variable.name
         for module_name, module in list(sys.modules.items()):
             for name, value in list(getattr(module, "__dict__", {}).items()):
-                if value is variable and module_name != "__main__":
+                if value is variable and module_name not in MAIN:
                     known = module_name, name, variable.name
         _places[variable] = known
         _variables[known] = variable

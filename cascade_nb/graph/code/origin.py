@@ -18,6 +18,8 @@ import types
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.model.found_by_name import MAIN
+
 _HERE: Final = __name__.partition(".")[0]
 _INSTALLED_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
 
@@ -142,7 +144,7 @@ def is_local_file(file: str) -> bool:
 def is_followed(namespace: Mapping[str, Any]) -> bool:
     """Whether the code whose globals these are is the user's, by its names alone."""
     name, file = namespace.get("__name__"), namespace.get("__file__")
-    if not isinstance(name, str) or name in ("__main__", "__mp_main__"):
+    if not isinstance(name, str) or name in MAIN:
         return True
     top = name.partition(".")[0]
     if top == _HERE:
@@ -159,7 +161,7 @@ def code_folders() -> tuple[pathlib.Path, ...]:
 
 def _origin(name: str, file: object) -> Origin:
     top = name.partition(".")[0]
-    if name in ("__main__", "__mp_main__"):
+    if name in MAIN:
         return Origin(CodeOwner.USER, "__main__")
     if top == _HERE:
         return Origin(CodeOwner.STANDARD, name)
