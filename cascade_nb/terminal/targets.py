@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+import enum
 import importlib
 import importlib.util
 import inspect
@@ -10,7 +12,8 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from decimal import Decimal
+from pathlib import Path, PurePath
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.defaults import default_engine
@@ -20,6 +23,7 @@ from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.params.field import text_of
 from cascade_nb.model.params.param import REQUIRED, Param, check_given
 from cascade_nb.model.params.param_types import param_type_of
 from cascade_nb.model.tasks.task import Task
@@ -85,7 +89,9 @@ def module_place(where: str) -> Place:
     return Place(own, find)
 
 
-def graph_of(place: Place, text: str, name: str, given: list[str]) -> tuple[Graph, dict[str, Any]]:
+def graph_of(
+    place: Place, text: str, name: str, given: list[str], *, whole: bool = True
+) -> tuple[Graph, dict[str, Any]]:
     """What is to run, and its parameters.
 
     Args:
@@ -93,10 +99,11 @@ def graph_of(place: Place, text: str, name: str, given: list[str]) -> tuple[Grap
         text: how that was called.
         name: what to run; empty for the only thing there is.
         given: texts ``name=value``.
+        whole: whether all is to be given that is needed.
 
     Raises:
         UsageError: it is not clear what, or it cannot be run.
-        ParamError: a parameter is unknown or does not fit.
+        ParamError: a parameter is unknown or missing, or does not fit.
     """
     said = parameter_texts(given)
     if not name and len(place.names) == 1:
@@ -115,7 +122,11 @@ def graph_of(place: Place, text: str, name: str, given: list[str]) -> tuple[Grap
         raise UsageError(f"{name} of {text} cannot be run: {error}") from None
     known = graph.params()
     check_given(said, known)
-    return graph, {one: read_value(known[one], it) for one, it in said.items()}
+    params = {one: read_value(known[one], it) for one, it in said.items()}
+    for one in known.values():
+        if whole and one.default is REQUIRED and one.name not in said:
+            raise ParamError(f"parameter {one.name!r} has no default: give it with -p {one.name}=…")
+    return graph, params
 
 
 def parameter_lines(place: Place, text: str, name: str) -> list[str]:
@@ -131,23 +142,33 @@ def parameter_lines(place: Place, text: str, name: str) -> list[str]:
     rows: list[tuple[str, str]] = []
     if isinstance(target, Task):
         for one in _arguments_of(target):
-            kind = _kind(None if one.annotation is one.empty else one.annotation)
+            kind = _kind_of(None if one.annotation is one.empty else one.annotation)
             rows.append((one.name, f"{kind}, {_default(one.default, one.empty)}"))
     else:
-        for param in graph_of(place, text, name, [])[0].params().values():
+        for param in graph_of(place, text, name, [], whole=False)[0].params().values():
             about = f"; {param.description}" if param.description else ""
-            kind = _kind(param.type)
+            kind = "any value" if param.kind is None else param.kind.name
             rows.append((param.name, f"{kind}, {_default(param.default, REQUIRED)}{about}"))
     width = max((len(head) for head, _ in rows), default=0) + len("-p =…")
     return [f"  {f'-p {head}=…':<{width}}  {rest}" for head, rest in rows]
 
 
-def _kind(type_: Any) -> str:
-    return "any value" if type_ is None else str(getattr(type_, "__name__", type_))
+def _kind_of(annotation: Any) -> str:
+    """What an argument of a task is annotated as, in words."""
+    if annotation is None:
+        return "any value"
+    try:
+        return param_type_of(annotation).name
+    except ParamError:  # no matter to who does not give it as text
+        return str(getattr(annotation, "__name__", annotation))
 
 
 def _default(default: Any, none: Any) -> str:
-    return "needed" if default is none else f"default {short_repr(default, _SHOWN)}"
+    """A default as one would type it."""
+    if default is none:
+        return "needed"
+    typed = isinstance(default, (enum.Enum, dt.date, dt.time, dt.timedelta, PurePath, Decimal))
+    return f"default {text_of(default) if typed else short_repr(default, _SHOWN)}"
 
 
 def _arguments_of(task: Task[Any, Any]) -> list[inspect.Parameter]:

@@ -74,6 +74,32 @@ nothing = 3
 """
 
 
+#: A parameter of each kind.
+KINDS = """
+import datetime as dt, enum, pathlib
+from typing import Literal
+import cascade_nb as cs
+
+class Color(enum.Enum):
+    RED = "#f00"
+    BLUE = 2
+
+defaults = dict(
+    color=(Color, Color.RED), day=(dt.date, dt.date(2024, 1, 2)), deep=(dict[str, int], {"a": 1}),
+    how=(Literal["mean", "b c"], "mean"), many=(list[int], [1, 2]),
+    place=(pathlib.Path, pathlib.Path("a b")), span=(dt.timedelta, dt.timedelta(hours=1)),
+    text=(str, "\\x1b[31mred"),
+)
+
+@cs.task
+def same(given, upto):
+    return given == {name: default for name, (_, default) in defaults.items()}
+
+given = {name: cs.Param(name, default=it, type=kind) for name, (kind, it) in defaults.items()}
+report = same(given, cs.Param("upto", type=range(1, 11)))
+"""
+
+
 @pytest.fixture
 def flow(here: Place, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = here.folder / "a_flow.py"
@@ -159,7 +185,7 @@ here = where()
         (["a_flow.py:report", "-p", "size=x"], 2, "takes int"),
         (["a_flow.py:report", "-p", "size"], 2, "given as name=value"),
         (["a_flow.py:report", "-p", "size=1", "-p", "size=2"], 2, "given twice"),
-        (["a_flow.py:chosen"], 2, "parameter 'how' has no default"),
+        (["a_flow.py:chosen"], 2, "parameter 'how' has no default: give it with -p how=…"),
         (["a_flow.py:chosen", "-p", "how=mean"], 2, "is none"),
         (["a_flow.py:fails"], 2, "fails needs x: -p x=…"),
         (["a_flow.py:report", "--priority", "x"], 2, "a priority is a whole number"),
@@ -184,6 +210,32 @@ def test_what_cannot_be_run_and_what_fails_is_said_with_an_exit_code(
     assert said.code == code
 
 
+def test_its_help_says_what_to_type_for_each_kind_of_parameter(
+    here: Place, terminal: Terminal
+) -> None:
+    (here.folder / "kinds.py").write_text(KINDS, encoding="utf-8")
+    said = terminal.type("run", f"{here.folder}/kinds.py:report", "-h").out
+    told = dict(re.findall(r"^  -p (\w+)=…\s+(.*)$", said, re.MULTILINE))
+    assert told == {
+        "color": "one of RED, BLUE, default RED",
+        "day": "date, default 2024-01-02",
+        "deep": "dict[str, int], default {'a': 1}",
+        "how": "one of 'mean', 'b c', default 'mean'",
+        "many": "list[int], default [1, 2]",
+        "place": "Path, default a b",
+        "span": "timedelta, default 3600.0s",
+        "text": "str, default '\\x1b[31mred'",
+        "upto": "int from 1 to 10, needed",
+    }
+    # What is shown as a default is read as that.
+    typed = ["color=RED", "day=2024-01-02", "place=a b", "span=3600.0s", "many=[1, 2]", "upto=3"]
+    words = [word for one in typed for word in ("-p", one)]
+    done = terminal.type("run", f"{here.folder}/kinds.py:report", *words)
+    assert (done.code, "report = True" in done.out) == (0, True), done
+    wrong = terminal.type("run", f"{here.folder}/kinds.py:report", "-p", "color=green")
+    assert "parameter 'color' takes one of RED, BLUE, and 'green'" in wrong.err
+
+
 @pytest.mark.usefixtures("flow")
 def test_its_help_lists_the_parameters_of_the_target(terminal: Terminal) -> None:
     said = terminal.type("run", "a_flow.py:report", "--help")
@@ -193,6 +245,8 @@ def test_its_help_lists_the_parameters_of_the_target(terminal: Terminal) -> None
     chosen = terminal.type("run", "a_flow.py:chosen", "-h").out
     assert "needed" in chosen.partition("parameters of")[2]
     assert "-p x=…  int, needed" in terminal.type("run", "a_flow.py:fails", "-h").out
+    named = terminal.type("run", "a_flow.py:named", "-h").out
+    assert "-p label=…  str | None, needed" in named
     assert "  a_flow.py:report\n" in terminal.type("run", "a_flow.py", "-h").out
 
 

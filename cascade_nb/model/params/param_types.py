@@ -23,6 +23,7 @@ from cascade_nb.text import quoted
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
+_NAMED: Final = 20  # members of an enum that a message names
 _NUMBERS: Final = (int, float, complex)
 _ROWS: Final[Mapping[Any, type[Any]]] = {
     list: list,
@@ -108,8 +109,11 @@ def _class(kind: type[Any]) -> ParamType:
     def take(value: Any) -> Any:
         return value if fits(value) else _coerced(value, kind)
 
-    choices = tuple(kind) if issubclass(kind, enum.Enum) else ()
-    return ParamType(kind.__name__, take, fits, choices, made=kind)
+    if not issubclass(kind, enum.Enum):
+        return ParamType(kind.__name__, take, fits, made=kind)
+    choices = tuple(kind)
+    some = ", ".join(one.name for one in choices[:_NAMED]) + ", …" * (len(choices) > _NAMED)
+    return ParamType(f"one of {some}", take, fits, choices, made=kind)
 
 
 def _bounded(kind: ParamType, bounds: Bounds) -> ParamType:
