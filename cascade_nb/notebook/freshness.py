@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from cascade_nb.concurrency.begun_tasks import begin_task
 from cascade_nb.concurrency.loop_portal import LoopPortal
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import some_of
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.runs.run import Run
@@ -105,7 +107,7 @@ class Freshness:
             graph, _ = whole_graph(workspace)
         marks = Marks() if graph is None else await marks_of(self._session, graph)
         stand = {} if graph is None else self._stand(graph, marks)
-        cells = {} if graph is None else self._by_cell(graph, stand)
+        cells = {} if graph is None else await run_in_thread(partial(self._by_cell, graph, stand))
         for over in list(self._over):
             widget = self._session.panels.get(over.run_id)
             if widget is not None:
@@ -141,8 +143,13 @@ class Freshness:
         return stand
 
     def _by_cell(self, graph: Graph, stand: Mapping[str, str]) -> dict[str, Told]:
-        states = [stand.get(node.id, "waiting") for node in graph.nodes]
-        return states_by_cell(cells_of(self._session.workspace, graph), states)
+        """By cell, how its nodes stand. Of what has no name nobody can tell that it was done once
+        its value is let go: it counts where something is known of it.
+        """
+        cells = cells_of(self._session.workspace, graph)
+        counted = [n for n in graph.nodes if n.name is not None or n.id in stand]
+        states = [stand.get(node.id, "waiting") for node in counted]
+        return states_by_cell([cells[node.index] for node in counted], states)
 
 
 def _words(stale: list[str]) -> str:

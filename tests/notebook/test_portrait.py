@@ -131,6 +131,37 @@ async def test_a_browser_that_heard_everything_shows_what_is(engine: Engine, gat
     assert browser.shown["counts"]["done"] == 22
 
 
+async def test_a_hundred_nodes_that_change_at_once_are_told_in_two_kilobytes(
+    engine: Engine, gate: Gate
+) -> None:
+    @cs.task
+    def first() -> int:
+        gate.pass_through()
+        return 1
+
+    @cs.task(executor="inline")
+    def load(n: int) -> int:
+        return n
+
+    @cs.task(executor="inline")
+    def clean(n: int) -> int:
+        return n
+
+    ends: list[cs.LazyResult[int]] = [first()] * 10
+    for step in range(10):
+        task = load if step % 2 else clean
+        ends = [task(end).named(f"step_{step}_of_{n}") for n, end in enumerate(ends)]
+    run = engine.start(ends)
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["counts"]["running"] == 1)
+    gate.open()
+    await asyncio.wait_for(run, PATIENCE)
+    news = browser.hear()
+    assert browser.shown["counts"]["done"] == 101
+    assert len(news["boxes"]) > 10
+    assert len(json.dumps(news)) <= 2_000
+
+
 async def test_nothing_is_told_when_nothing_changed(engine: Engine, gate: Gate) -> None:
     # Elapsed time, the age of a pause and the estimate move by themselves in the browser.
     run = engine.start(flow(gate))

@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.concurrency.begun_tasks import begin_task, ended_within
@@ -40,7 +41,7 @@ from cascade_nb.notebook.panel.portrait import Portrait
 from cascade_nb.notebook.panel.saved import SavedRun
 from cascade_nb.notebook.panel.unfolding import Unfolding, unfold_after
 from cascade_nb.view.graphviz.layout import Rendered, lay_out
-from cascade_nb.view.picture.picture import Picture, picture_of
+from cascade_nb.view.picture.picture import Picture
 from cascade_nb.view.picture.states import LOOKS, UNMARKED, Marks
 from cascade_nb.view.visual import lay_out_for_file
 
@@ -172,7 +173,7 @@ class Panel:
         graph = self._graph
         if rendered is None:
             # Folding a large graph takes a while too, so it happens off the loop.
-            rendered = await lay_out(await run_in_thread(lambda: picture_of(graph)))
+            rendered = await lay_out(await run_in_thread(partial(self._portrait.drawn, graph)))
         self._put_into_widget(rendered, graph)
         filed = await lay_out_for_file(graph, rendered)
         self._cell.call(self._saved.show_picture, filed)
@@ -190,7 +191,7 @@ class Panel:
 
     async def _redraw(self, graph: Graph) -> None:
         """An edit was taken up: show the graph as it is now."""
-        rendered = await lay_out(await run_in_thread(lambda: picture_of(graph)))
+        rendered = await lay_out(await run_in_thread(partial(self._portrait.drawn, graph)))
         if graph is not self._graph:
             return  # and another one since: that has a drawing of its own
         self._picture = (await lay_out_for_file(graph, rendered)).picture

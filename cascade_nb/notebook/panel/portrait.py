@@ -16,9 +16,9 @@ from cascade_nb.notebook.kernel.task_output import Chunk, TaskOutput
 from cascade_nb.notebook.panel.answers import questions_of
 from cascade_nb.notebook.panel.failures import FailuresTold
 from cascade_nb.notebook.panel.in_force import InForceFor
-from cascade_nb.notebook.workspace.cell_states import CellStates, cells_of
+from cascade_nb.notebook.workspace.cell_states import NO_CELL, CellStates, cells_of
 from cascade_nb.text import readable
-from cascade_nb.view.picture.picture import Picture
+from cascade_nb.view.picture.picture import Picture, picture_of
 from cascade_nb.view.picture.states import Marks, together
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Portrait:
         self._failures = FailuresTold(run)
         self._in_force = InForceFor(run)
         self._told: Json = {}
+        self._cells_of: tuple[Graph, Sequence[str]] = run.graph, [NO_CELL] * len(run.graph)
         self._begin(run.graph)
 
     def _begin(self, graph: Graph) -> None:
@@ -65,6 +66,13 @@ class Portrait:
         self._homes: Sequence[int] = ()  # by index of node, the place of its box
         self._moved: set[int] = set()  # places of boxes that may look different from what was told
 
+    def drawn(self, graph: Graph) -> Picture:
+        """The picture of a graph; which cells define its nodes is found beside that. For a thread:
+        of a large graph either takes a while.
+        """
+        self._cells_of = graph, cells_of(self._run.request.bindings, graph)
+        return picture_of(graph)
+
     def place(self, picture: Picture, graph: Graph) -> None:
         """From now on, tell about the boxes of this picture too, unless it is not of the graph that
         the run goes on with.
@@ -72,7 +80,9 @@ class Portrait:
         self._look()
         if graph is not self._graph:
             return
-        self._cells = CellStates(cells_of(self._run.request.bindings, graph), self._states)
+        known, cells = self._cells_of
+        cells = cells if known is graph else [NO_CELL] * len(graph)
+        self._cells = CellStates(cells, self._states)
         self._homes = picture.homes
         some = dict(zip(picture.homes, range(len(graph)), strict=True))  # one node of each box
         self._boxes = [
