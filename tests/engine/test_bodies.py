@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.errors import DependencyMissingError, LazyValueError, TargetError, TaskFailedError
 from cascade_nb.model.containers.containers import holds
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.model.tasks.body import enter_body
+from cascade_nb.model.tasks.body import ARE_VALUES, enter_body
 from cascade_nb.testing import SpySubscriber
 from tests.engine.test_dataflow import every_lane
 from tests.engine.tools import finished, started
@@ -369,3 +370,25 @@ def test_a_task_that_is_called_in_a_body_costs_one_call_of_ours() -> None:
     contextvars.copy_context().run(body)
     assert made.count("fib") == made.count("__call__") == 67
     assert len(made) == 2 * 67
+
+
+def test_the_types_that_are_learned_in_bodies_are_those_of_libraries() -> None:
+    """A class of the user's may be another one with its next cell, and is not kept alive."""
+
+    class Own:
+        pass
+
+    @cs.task
+    def take(*args: Any) -> int:
+        return len(args)
+
+    def body() -> None:
+        enter_body()
+        assert take(np.zeros(3), Own(), take) == 3
+        later = take(np.zeros(3), take.lazy())
+        assert isinstance(later, Lazy)
+
+    contextvars.copy_context().run(body)
+    assert ARE_VALUES([np.ndarray, type(take), int])
+    assert not ARE_VALUES([Own])
+    assert not ARE_VALUES([type(take.lazy())])

@@ -140,6 +140,13 @@ def test_which_names_are_global_in_a_statement_that_loops() -> None:
     assert names("def g():\n    for i in y: z = i") == ()
     assert names("for i in y: b = a = i") == ("y", "i", "b", "a")
     assert names("for i in y: b = a = i", "b", "q") == ("y", "i", "a")
+    assert names("for i in y: b = i(q)", "b", "q", "i") == ("q", "y")
+    for binds in ("import b", "def b(): pass", "class b: pass", "del b", "b += 1", "b[0] = 1"):
+        assert names(f"for i in y:\n    print(b)\n    {binds}", "b") == ("print", "y", "i"), binds
+    caught = "for i in y:\n    try: b()\n    except E as b: print(b)"
+    assert names(caught, "b") == ("E", "print", "y", "i")
+    matched = "for i in y:\n    match i:\n        case [b, *c]: print(b, c)"
+    assert names(matched, "b", "c") == ("print", "y", "i")
     assert names("for i in y:\n    b: T = i\n    c = b") == ("T", "y", "i", "c")
     assert names("for i in y: b = {j: k for j in z for k in q}") == ("y", "z", "i", "b")
     assert names("with o as p:\n    while q: r = lambda t=s: t") == ("o", "q", "s", "p", "r")

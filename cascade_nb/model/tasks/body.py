@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import sys
 from collections.abc import Iterable, Iterator
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any, Final
 from weakref import ref
 
@@ -15,10 +15,14 @@ in_body: Final = _inside.get
 """Whether the code that asks belongs to the body of a task. True in threads and coroutines too that
 the body started with a copy of its context, as `asyncio.to_thread` and `create_task` do."""
 
-ARE_VALUES: Final = frozenset(
-    (int, float, complex, bool, str, bytes, type(None), list, tuple, dict, set, frozenset)
-).issuperset
-"""Whether what is of these types is neither lazy nor a resource."""
+_value_types: Final[set[type]] = {
+    *(int, float, complex, bool, str, bytes, type(None)),
+    *(list, tuple, dict, set, frozenset, FunctionType),
+}
+_LEARNED: Final = ("numpy", "pandas", "cascade_nb.model.tasks")  # classes that are there for good
+
+ARE_VALUES: Final = _value_types.issuperset
+"""Whether what is of these types is known to be neither lazy nor a resource."""
 
 _identity: Final = object.__hash__  # as `id`, which tells every audit hook that it was called
 
@@ -28,6 +32,14 @@ plain_codes: Final[dict[int, ref[CodeType]]] = {}
 
 #: What `eval`, `exec` and doctest call the code that they run for somebody.
 _EVALUATED: Final = ("<string>", "<doctest")
+
+
+def learned(values: Iterable[Any]) -> bool:
+    """Remember the types of arguments that are neither lazy nor a resource, where a simulation may
+    give some a million times; always True.
+    """
+    _value_types.update(cls for cls in map(type, values) if cls.__module__.startswith(_LEARNED))
+    return True
 
 
 def enter_body() -> None:

@@ -18,7 +18,7 @@ from cascade_nb.model.options.checks import NOTHING, checked_version
 from cascade_nb.model.options.given_executor import given_executor
 from cascade_nb.model.pickling import reduced
 from cascade_nb.model.resources import Injected
-from cascade_nb.model.tasks.body import ARE_VALUES, in_body, in_plain_code, plain_codes
+from cascade_nb.model.tasks.body import ARE_VALUES, in_body, in_plain_code, learned, plain_codes
 from cascade_nb.model.tasks.found_lazies import advise_on_uncaught_errors
 from cascade_nb.model.tasks.functions import (
     check_function,
@@ -259,7 +259,8 @@ class Task(HasSignature, Generic[P, R]):
         Raises:
             TaskCallError: it takes a resource, which only a node is given.
         """
-        for value in (*args, *self._with_lazy_defaults(args, kwargs).values()):
+        named = self._with_lazy_defaults(args, kwargs) if self._lazy_defaults else kwargs
+        for value in (*args, *named.values()):
             if isinstance(value, Lazy):
                 return False
             if value.__class__ is Injected:
@@ -267,7 +268,7 @@ class Task(HasSignature, Generic[P, R]):
                     f"{self.name} borrows the resource {value.resource.name!r}, which only a node "
                     f"is given: return {self.name}.lazy(…), or hand the thing itself as argument"
                 )
-        return True
+        return learned(args)
 
     def mapped(
         self, collections: Mapping[str, Any], fixed: Mapping[str, Any], how: Any = "zip"

@@ -143,9 +143,12 @@ class Helpers:
         name_called = getattr(called, "__name__", called.name)
         is_node = _needs_a_node(called) or (called.executor == "async" and reason != AWAITED)
         function: Any = None
+        is_quick = False
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal function
+            nonlocal function, is_quick
+            if is_quick and not kwargs and all(map(_IS_ATOM, map(type, args))):
+                return function(*args)  # nearly always, in a loop
             if reason == READ_ONCE:
                 try:
                     return called(*args, **kwargs)
@@ -156,6 +159,7 @@ class Helpers:
             if function is None:
                 self.ran.setdefault(name_called, f"{reason}, line {line}")
                 function = plain_inside(called.fn)
+                is_quick = reason != READ_ONCE and not is_node
             return function(*args, **kwargs)  # given what the call was, no copies
 
         return call
@@ -207,8 +211,6 @@ def _as_function(value: Any) -> Any:
 
 def _are_values(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
     """Whether nothing is lazy in what a call is given."""
-    if not kwargs and all(map(_IS_ATOM, map(type, args))):
-        return True  # nearly always, and a loop asks at every turn
     given = (*args, *kwargs.values()) if kwargs else args
     if all(map(_is_plainly_a_value, given)):
         return True

@@ -7,7 +7,7 @@ changed there is noted once, when the statement is over.
 
 Only by its value it is seen then that a name was bound. A name of a node or of a task may be bound
 to what it was, which is not the same as a loop that never came to bind it: those are noted each
-time, as everywhere else.
+time where a loop binds them, as everywhere else.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import ast
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from cascade_nb.notebook.cells.needed_lines import bound_by
 from cascade_nb.notebook.roles.top_level import FUNCTIONS
 
 _LOOPS: Final = (ast.For, ast.AsyncFor, ast.While)
@@ -42,8 +43,10 @@ def names_of_loops(statement: ast.stmt, kept: Collection[str]) -> tuple[str, ...
             is_read = isinstance(node.ctx, ast.Load)
             place = (0, 0) if is_read else (node.lineno, node.col_offset)
             found[node.id] = max(found.get(node.id, (0, 0)), place)
-    found = {name: place for name, place in found.items() if name not in refused}
-    return tuple(sorted(found.keys() - set(kept), key=lambda name: (found[name], name)))
+    bound = bound_by(statement) | {name for name, place in found.items() if place > (0, 0)}
+    bound |= {node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name}
+    refused |= bound.intersection(kept)
+    return tuple(sorted(found.keys() - refused, key=lambda name: (found[name], name)))
 
 
 def with_globals(statement: ast.stmt, names: Collection[str]) -> list[ast.stmt]:
