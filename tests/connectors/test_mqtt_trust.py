@@ -26,7 +26,7 @@ from tests.support.certificates import Certificates
 from tests.support.mosquitto import Mosquitto
 
 SECRET = "xyzzy-open-sesame"
-PAST = dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)
+PAST, FUTURE, LATER = (dt.datetime(y, 1, 1, tzinfo=dt.timezone.utc) for y in (2020, 2100, 2101))
 
 
 @pytest.fixture(autouse=True)
@@ -74,20 +74,22 @@ async def test_a_broker_with_the_right_certificate_is_spoken_to(certificates: Ce
 
 
 @pytest.mark.parametrize(
-    ("name", "host", "until_", "words"),
+    ("name", "host", "since", "until_", "words"),
     [
-        ("expired", "localhost", PAST, "certificate has expired"),
-        ("elsewhere", "broker.invalid", None, "mismatch"),
+        ("expired", "localhost", None, PAST, "certificate has expired"),
+        ("early", "localhost", FUTURE, LATER, "certificate is not yet valid"),
+        ("elsewhere", "broker.invalid", None, None, "mismatch"),
     ],
 )
-async def test_a_certificate_that_is_over_or_anothers_is_refused(
+async def test_a_certificate_that_is_over_or_to_come_or_anothers_is_refused(
     certificates: Certificates,
     name: str,
     host: str,
+    since: dt.datetime | None,
     until_: dt.datetime | None,
     words: str,
 ) -> None:
-    with Mosquitto.start(*certificates.server(name, host, until=until_)) as broker:
+    with Mosquitto.start(*certificates.server(name, host, since=since, until=until_)) as broker:
         said = await refused(MqttConnector(over_tls(broker), ca=certificates.ca))
         assert "its certificate is not trusted" in said
         assert words in said

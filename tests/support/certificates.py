@@ -24,9 +24,16 @@ class Certificates:
         self.ca = folder / "ca.pem"
         self._ca.cert_pem.write_to_path(str(self.ca))
 
-    def server(self, name: str, host: str, *, until: dt.datetime | None = None) -> list[str]:
+    def server(
+        self,
+        name: str,
+        host: str,
+        *,
+        since: dt.datetime | None = None,
+        until: dt.datetime | None = None,
+    ) -> list[str]:
         """The lines of a broker's configuration that use a certificate for `host`."""
-        made = self._ca.issue_cert(host, not_after=until)
+        made = self._ca.issue_cert(host, not_before=since, not_after=until)
         key, chain = self._folder / f"{name}.key", self._folder / f"{name}.pem"
         made.private_key_pem.write_to_path(str(key))
         made.cert_chain_pems[0].write_to_path(str(chain))

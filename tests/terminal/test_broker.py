@@ -185,6 +185,23 @@ def test_with_a_key_it_signs(
     assert "there was no pause of step tasks to lift" in terminal.type("resume", "step", *over).out
 
 
+def test_a_password_is_not_among_the_words_that_all_users_of_a_machine_see(
+    broker: Mosquitto, run: Run, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASCADE_BROKER", broker.url)
+    monkeypatch.setenv("MY_BROKER", "mqtt://u:sesame@elsewhere")
+    assert terminal.type("pause", "step", "--broker", "CASCADE_BROKER").code == 0
+    until_blocking(lambda: run.status.held)
+    assert terminal.type("status", "--broker", "CASCADE_BROKER").code == 0
+    assert terminal.type("resume", "step", "--broker", "CASCADE_BROKER").code == 0
+    said = terminal.type("status", "--broker", "MY_BROKER")
+    assert (said.code, "sesame" in said.err) == (2, False)
+    assert "elsewhere is another machine" in said.err
+    said = terminal.type("status", "--broker", "NO_BROKER")
+    assert said.code == 2
+    assert "has no variable NO_BROKER" in said.err
+
+
 def test_that_nobody_answered_is_said(
     broker: Mosquitto, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import re
 import socket
 from argparse import Namespace
 from collections.abc import Iterator
@@ -12,18 +13,35 @@ from typing import Final
 
 from cascade_nb.control.holders import A_PERSON, VARIABLE, own_holder, parse_holder
 from cascade_nb.control.remote.envelope import KEY_VARIABLE
+from cascade_nb.defaults import BROKER_VARIABLE
 from cascade_nb.door.asked import Among
 from cascade_nb.door.broker.callers import WAIT, broker_at
 from cascade_nb.door.discovery import Neighbours, neighbours
-from cascade_nb.errors import CascadeError
+from cascade_nb.errors import CascadeError, UsageError
 from cascade_nb.grammar.arguments import Arguments
 
+_NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 BROKER: Final = "mqtt://localhost, mqtts://user:password@host"
 
 
 def take_broker(takes: Arguments) -> None:
     """Have a command take `--broker`."""
-    takes.add_argument("--broker", metavar="URL", help=f"for runs on other machines: {BROKER}")
+    words = f"for runs on other machines: {BROKER}; or {BROKER_VARIABLE}, or what else names it"
+    takes.add_argument("--broker", metavar="URL", type=broker_url, help=words)
+
+
+def broker_url(text: str) -> str:
+    """The URL of a broker, or what a variable of the environment says that is named in its place:
+    the words of a command are seen by all users of a machine, and the URL may have a password.
+
+    Raises:
+        UsageError: there is no such variable.
+    """
+    if not _NAME.fullmatch(text):
+        return text
+    if not os.environ.get(text):
+        raise UsageError(f"the environment has no variable {text}, which would name the broker")
+    return os.environ[text]
 
 
 @contextlib.contextmanager
