@@ -24,14 +24,14 @@ from cascade_nb.notebook.kernel.control_channel import answer_on_control_channel
 from cascade_nb.notebook.kernel.leading_comments import question_as_help, without_comments_above
 from cascade_nb.notebook.kernel.messages import answer_through_the_stream, send_any_text
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
-from cascade_nb.notebook.kernel.turns import take_turns_often
+from cascade_nb.notebook.kernel.switch_interval import take_turns_often
 from cascade_nb.notebook.magics.awaiting import transformer
 from cascade_nb.notebook.magics.completion import matcher
 from cascade_nb.notebook.magics.magics import CascadeMagics, waits
 from cascade_nb.notebook.magics.panels import open_panel
 from cascade_nb.notebook.prompt import cells_can_be_interrupted
 from cascade_nb.notebook.reprs import lazy_text, show_lazy, show_run, ways_out
-from cascade_nb.notebook.roles.plain_functions import (
+from cascade_nb.notebook.roles.plain_bodies import (
     be_nodes_where_others_call,
     be_plain_where_others_call,
 )

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Request
 
 from cascade_nb.notebook.report.page import NodeRow, Report, page_of
-from cascade_nb.view.svg.times import Lane, Span, Times, draw_times
+from cascade_nb.view.svg.timeline import Lane, Span, Times, draw_times
 from tests.notebook.test_report import HOSTILE
 from tests.support.axe import complaints
 

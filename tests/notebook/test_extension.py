@@ -10,7 +10,7 @@ import pytest
 
 from cascade_nb.errors import UsageError
 from cascade_nb.notebook import load_ipython_extension, unload_ipython_extension
-from cascade_nb.notebook.kernel.turns import TURN
+from cascade_nb.notebook.kernel.switch_interval import TURN
 from tests.notebook.conftest import Notebook
 
 pytestmark = pytest.mark.may_block("IPython reads files on the loop to show where an error was")

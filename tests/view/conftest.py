@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cascade_nb.view.graphviz import layout
-from cascade_nb.view.graphviz.workshop import Workshop
+from cascade_nb.view.graphviz.layout_cache import LayoutCache
 
 # A program that never ends, and a script that waits for one.
 FOR_EVER = ("exec sleep 1000", "sleep 1000; exit 1")
@@ -34,7 +34,7 @@ class FakeDot:
 def empty_shelf(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds what another laid out."""
     for name in ("_LAYOUTS", "_IMAGES"):
-        fresh: Workshop[Any] = Workshop(room=64, keeps=getattr(layout, name)._keeps)
+        fresh: LayoutCache[Any] = LayoutCache(room=64, keeps=getattr(layout, name)._keeps)
         monkeypatch.setattr(layout, name, fresh)
 
 

@@ -13,7 +13,7 @@ import pytest
 from cascade_nb.errors import UsageError
 from cascade_nb.view.graphviz import child
 from cascade_nb.view.graphviz.layout import Rendered, lay_out, lay_out_now
-from cascade_nb.view.graphviz.workshop import Workshop
+from cascade_nb.view.graphviz.layout_cache import LayoutCache
 from cascade_nb.view.layered import plain_layout
 from cascade_nb.view.picture.captions import TIMES
 from cascade_nb.view.picture.geometry import Geometry
@@ -45,7 +45,7 @@ async def test_both_programs_put_the_boxes_in_the_same_order(
     picture = picture_of(pipeline())
     by_dot = (await lay_out(picture, ["svg"])).geometry
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("cascade_nb.view.graphviz.layout._LAYOUTS", Workshop(room=4, keeps=bool))
+    monkeypatch.setattr("cascade_nb.view.graphviz.layout._LAYOUTS", LayoutCache(room=4, keeps=bool))
     by_wheel = (await lay_out(picture, ["svg"])).geometry
     assert by_dot is not None
     assert by_wheel is not None

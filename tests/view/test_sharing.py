@@ -14,7 +14,7 @@ import pytest
 
 from cascade_nb.view.graphviz import child
 from cascade_nb.view.graphviz.layout import Rendered, aside, lay_out, lay_out_now
-from cascade_nb.view.graphviz.workshop import Workshop
+from cascade_nb.view.graphviz.layout_cache import LayoutCache
 from cascade_nb.view.picture.picture import picture_of
 from cascade_nb.view.picture.states import Marks
 from tests.support.leaks import is_running
@@ -79,14 +79,14 @@ def test_threads_and_loops_share_one_child_too(fake_dot: MakeDot) -> None:
 
 async def test_the_shelf_is_bounded_and_keeps_what_was_asked_for_last() -> None:
     made: list[str] = []
-    shop: Workshop[str] = Workshop(room=2, keeps=lambda result: result != "d")
+    cache: LayoutCache[str] = LayoutCache(room=2, keeps=lambda result: result != "d")
 
     async def ask(key: str) -> None:
         def make(_: child.Child) -> str:
             made.append(key)
             return key
 
-        assert await shop.ask(key, make) == key
+        assert await cache.ask(key, make) == key
 
     for key in ("a", "b", "a", "c", "a", "d", "a"):
         await ask(key)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade_nb.view.svg.times import LANES, SHAPES, Lane, Span, Times, draw_times, times_text
+from cascade_nb.view.svg.timeline import LANES, SHAPES, Lane, Span, Times, draw_times, times_text
 
 SVG = "{http://www.w3.org/2000/svg}"
 LOAD = Lane("load", "2 · 3 s", 3.0, (Span(0, 1, "failed"), Span(1, 3, "done", True)))

@@ -20,7 +20,7 @@ from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.unpacking import as_rest, each, unpack
 from cascade_nb.notebook.roles.demand import READ_ONCE
-from cascade_nb.notebook.roles.plain_functions import plain_inside
+from cascade_nb.notebook.roles.plain_bodies import plain_inside
 from cascade_nb.notebook.roles.uses import AWAITED
 from cascade_nb.notebook.workspace.layers import standing_for
 

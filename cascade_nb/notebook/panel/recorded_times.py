@@ -9,7 +9,7 @@ from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.inspection.timeline import Bar, Pause, Timeline, timeline_of
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.timing.attempt_times import EACH
-from cascade_nb.view.svg.times import Lane, Span, Times
+from cascade_nb.view.svg.timeline import Lane, Span, Times
 
 #: Attempts of which there are fewer say no more than the line that tells how the run ended.
 FEWEST: Final = 2

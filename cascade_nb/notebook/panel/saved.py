@@ -30,7 +30,7 @@ from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.notebook.panel.recorded_times import times_of
 from cascade_nb.text import carryable, readable
 from cascade_nb.view.graphviz.layout import Rendered
-from cascade_nb.view.svg.times import draw_times, times_text
+from cascade_nb.view.svg.timeline import draw_times, times_text
 from cascade_nb.view.visual import static_bundle, static_metadata
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from cascade_nb.notebook.panel.recorded_times import times_of
 from cascade_nb.notebook.report.page import NodeRow, Report
 from cascade_nb.notebook.session import Session
 from cascade_nb.view.picture.states import Marks
-from cascade_nb.view.svg.times import draw_times
+from cascade_nb.view.svg.timeline import draw_times
 
 _RESULTS: Final = 30
 _FAILURES: Final = 20

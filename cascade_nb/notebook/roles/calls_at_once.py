@@ -12,7 +12,7 @@ from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.roles.argument_changes import written_as
 from cascade_nb.notebook.roles.demand import READ_ONCE, Demand
 from cascade_nb.notebook.roles.global_reads import readers_in
-from cascade_nb.notebook.roles.plain_functions import is_left_plain
+from cascade_nb.notebook.roles.plain_bodies import is_left_plain
 from cascade_nb.notebook.roles.top_level import (
     FUNCTIONS,
     Written,

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.roles.argument_changes import read_back
-from cascade_nb.notebook.roles.plain_functions import codes_of
+from cascade_nb.notebook.roles.plain_bodies import codes_of
 from cascade_nb.notebook.roles.top_level import Function, names_read
 from cascade_nb.notebook.roles.uses import is_of_a_node
 

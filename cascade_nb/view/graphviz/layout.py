@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from cascade_nb.errors import UsageError
 from cascade_nb.view.graphviz.child import Child, GraphvizError, TimeUpError, commands, has_fonts
 from cascade_nb.view.graphviz.dot import dot_of, painting_of
-from cascade_nb.view.graphviz.workshop import Workshop
+from cascade_nb.view.graphviz.layout_cache import LayoutCache
 from cascade_nb.view.layered import plain_layout
 from cascade_nb.view.picture.geometry import Geometry, read_geometry
 from cascade_nb.view.picture.marking import marks_on
@@ -82,11 +82,11 @@ class _Painted(NamedTuple):
 
 
 # What is made, where, under which key, and how: who has the answer may wait for it in his own way.
-_Step = tuple[Workshop[Any], Hashable, Callable[[Child], Any]]
+_Step = tuple[LayoutCache[Any], Hashable, Callable[[Child], Any]]
 
-_LAYOUTS: Final[Workshop[_Placed]] = Workshop(room=64, keeps=lambda made: made.fine)
-_IMAGES: Final[Workshop[_Painted]] = Workshop(room=64, keeps=lambda made: not made.problem)
-_ASIDE: Final[Workshop[Any]] = Workshop(room=0, keeps=lambda _: False)
+_LAYOUTS: Final[LayoutCache[_Placed]] = LayoutCache(room=64, keeps=lambda made: made.fine)
+_IMAGES: Final[LayoutCache[_Painted]] = LayoutCache(room=64, keeps=lambda made: not made.problem)
+_ASIDE: Final[LayoutCache[Any]] = LayoutCache(room=0, keeps=lambda _: False)
 
 
 async def aside(make: Callable[[], T]) -> T:
@@ -119,8 +119,8 @@ async def lay_out(
     try:
         step = next(steps)
         while True:
-            workshop, key, make = step
-            step = steps.send(await workshop.ask(key, make))
+            cache, key, make = step
+            step = steps.send(await cache.ask(key, make))
     except StopIteration as end:
         rendered: Rendered = end.value
         return rendered
@@ -138,8 +138,8 @@ def lay_out_now(
     try:
         step = next(steps)
         while True:
-            workshop, key, make = step
-            step = steps.send(workshop.ask_now(key, make))
+            cache, key, make = step
+            step = steps.send(cache.ask_now(key, make))
     except StopIteration as end:
         rendered: Rendered = end.value
         return rendered

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class _Work(Generic[T]):
-    """One piece of work. The workshop's lock guards `users`, which counts those who wait for it."""
+    """One piece of work. The cache's lock guards `users`, which counts those who wait for it."""
 
     def __init__(self) -> None:
         self.result: Future[T] = Future()
@@ -26,7 +26,7 @@ class _Work(Generic[T]):
         self.users = 0
 
 
-class Workshop(Generic[T]):
+class LayoutCache(Generic[T]):
     """Hands out results by key: from its shelf, from work under way, or from work that it starts.
 
     Safe from any thread and any loop. Each piece of work has a thread, which ends with it.
