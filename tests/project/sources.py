@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 
 from tools.environments import ROOT
@@ -84,14 +84,15 @@ class Module:
         inside = self.path.relative_to(PACKAGE).parts[1:]
         return inside[0].removesuffix(".py") if inside else ""
 
-    @cached_property
+    @property
     def imports(self) -> tuple[Import, ...]:
         """Everything it imports, anywhere in it, `import_module("…")` too."""
         return imports_of(self.path)
 
 
+@cache
 def imports_of(path: Path) -> tuple[Import, ...]:
-    """Everything that a Python file imports."""
+    """Everything that a Python file imports; each is read once for all tests that ask."""
     return tuple(_imports(ast.parse(path.read_text(encoding="utf-8"))))
 
 
