@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from cascade_nb.concurrency.scarce import has_begun
-from cascade_nb.errors import LeaseHeldError, LeaseLostError
+from cascade_nb.errors import LeaseHeldError, LeaseLostError, UnusableStateError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.state.sqlite.file import DatabaseSession, SqliteFile
 
@@ -42,8 +42,20 @@ class ConnectionThread:
         self._session: DatabaseSession | None = None
 
     def submit(self, job: Callable[[ConnectionThread], T]) -> Future[T]:
-        """Have something done in the thread, after what was submitted before."""
-        return self._pool.submit(job, self)
+        """Have something done in the thread, after what was submitted before.
+
+        Raises:
+            UnusableStateError: Python is about to end, and begins nothing in such threads any more.
+        """
+        try:
+            return self._pool.submit(job, self)
+        except RuntimeError as error:
+            if "after" not in str(error):
+                raise
+            raise UnusableStateError(
+                f"{self._file.shown} cannot be used any more, since Python is about to end; what "
+                "runs at exit goes into the script, before its end"
+            ) from error
 
     def do(self, work: Callable[[DatabaseSession], T]) -> T:
         """In the thread: do something with the connection. After trouble the next one is new.
