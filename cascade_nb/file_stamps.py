@@ -186,6 +186,26 @@ def is_of_session(path: str) -> bool:
     return _OF_SESSION.fullmatch(path) is not None
 
 
+def absolute(path: str) -> str:
+    """A normal path from the root. Where the current folder was removed it stays what it is: there
+    is nothing in there.
+    """
+    if os.path.isabs(path):  # noqa: PTH117 - hot, as above
+        return path
+    try:
+        return os.path.normpath(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118 - as above
+    except OSError:
+        return path
+
+
+def real_path(path: str) -> str:
+    """Where a path leads, links followed; likewise."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return path
+
+
 def _variable(name: str) -> str:
     if name == EVERY:
         names = sorted(one for one in os.environ if not is_of_session(VARIABLE + one))
@@ -201,8 +221,8 @@ def _leads(path: str) -> str:
     except (OSError, ValueError):
         kind = 0
     may = "".join(str(int(os.access(path, way))) for way in (os.R_OK, os.W_OK, os.X_OK))
-    place = os.path.realpath(path)
-    if not os.path.isabs(path):  # noqa: PTH117 - as above
+    place = real_path(path)
+    if os.path.isabs(place) and not os.path.isabs(path):  # noqa: PTH117 - as above
         place = os.path.relpath(place, os.path.realpath(os.curdir))
     return _names(f"{place}\0{kind}\0{may}")
 

@@ -204,3 +204,37 @@ def test_a_process_that_closes_nothing_still_ends_and_keeps_what_was_put(tmp_pat
     assert sorted(words) == sorted(["kept", f"k.{i}"] for i in range(200))
     keys = [f"k.{i}" for i in range(200)]
     assert len(asyncio.run(values_in(path, keys))) == 200
+
+
+AT_EXIT = """
+import atexit, sys
+import cascade_nb as cs
+cs.use_state(sys.argv[1])
+
+@cs.task
+def give(x): return x
+
+def at_exit():
+    try:
+        print(cs.run(give(2)))
+    except cs.errors.CascadeError as error:
+        print(error)
+
+print(cs.run(give(1)))
+atexit.register(at_exit)
+"""
+
+
+def test_a_run_while_python_ends_is_told_that_nothing_can_be_kept_any_more(tmp_path: Path) -> None:
+    # Python begins nothing in the threads of its pools by then.
+    command = [sys.executable, "-c", AT_EXIT, f"sqlite:///{tmp_path}/results.db"]
+    done = subprocess.run(
+        command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=PATIENCE
+    )
+    first, said = done.stdout.splitlines()
+    assert first == "1"
+    assert said == (
+        f"{tmp_path}/results.db cannot be used any more, since Python is about to end; what runs "
+        "at exit goes into the script, before its end"
+    )
+    assert "Traceback" not in done.stderr

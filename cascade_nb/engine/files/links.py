@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from cascade_nb.engine.files.mentioned_files import paths_at
 from cascade_nb.engine.files.places import is_of_system
-from cascade_nb.file_stamps import LINK, FileStamp, stamp_of
+from cascade_nb.file_stamps import LINK, FileStamp, absolute, stamp_of
 from cascade_nb.graph.effects.unseen import is_like_a_path
 
 
@@ -17,7 +17,7 @@ def links_at(texts: Iterable[str]) -> Iterator[FileStamp]:
     """The stamps of those of the texts that may be paths."""
     for text in texts:
         for path in paths_at(text, below=False):
-            place = os.path.normpath(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118
+            place = absolute(os.path.normpath(path))
             if is_of_system(place):
                 continue
             if os.path.lexists(place) or is_like_a_path(text):
@@ -29,6 +29,6 @@ def as_left(found: Iterable[FileStamp], is_own: Callable[[str], bool]) -> Iterat
     """The same when the task is over: where it has changed a place itself, as it left that."""
     for one in found:
         if one.path.startswith(LINK):
-            place = os.path.normpath(os.path.join(os.getcwd(), one.path.removeprefix(LINK)))  # noqa: PTH109, PTH118
+            place = absolute(os.path.normpath(one.path.removeprefix(LINK)))
             if is_own(place):
                 yield FileStamp(one.path, stamp_of(one.path))

@@ -27,6 +27,7 @@ from cascade_nb.file_stamps import (
     PATTERN,
     VARIABLE,
     FileStamp,
+    absolute,
     files_at,
     is_of_session,
     stamp_of,
@@ -335,9 +336,7 @@ class OpenedFiles:
     def _named(self, path: Any) -> tuple[str, str]:
         """How to keep a path, and where it leads."""
         name = os.path.normpath(os.fsdecode(path))
-        if os.path.isabs(name):  # noqa: PTH117 - hot, as above
-            return name, name
-        place = os.path.normpath(_join(os.getcwd(), name))  # noqa: PTH109 - hot, as above
+        place = absolute(name)
         return (place if self._went else name), place
 
     def _pointed_to(self, result: Any) -> Iterator[FileStamp]:

@@ -26,6 +26,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from cascade_nb.file_stamps import real_path
 from cascade_nb.graph.values.arrays import array_handler
 from cascade_nb.graph.values.atoms import (
     ATOMS,
@@ -194,7 +195,7 @@ class Encoder:
 
     def _path(self, value: pathlib.Path) -> bytes:
         # As it is written, which a body can see, and where it leads.
-        said, place = text(str(value)), os.path.realpath(value)
+        said, place = text(str(value)), real_path(str(value))
         try:
             found = os.stat(place)  # noqa: PTH116 - the text is what counts, and it is at hand
         except OSError:

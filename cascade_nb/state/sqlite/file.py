@@ -165,7 +165,13 @@ class SqliteFile:
 
     def __init__(self, path: Path) -> None:
         self.shown = str(path)
-        self._path = path.absolute()
+        try:
+            self._path = path.absolute()
+        except OSError as error:
+            raise StateError(
+                f"{path} names no file, since the current folder is not there any more; go to one "
+                "that is (os.chdir), or give a whole path"
+            ) from error
         self.blobs = Blobs(self._path.with_name(f"{path.name}.blobs"))
         self.turn = threading.Lock()
 
