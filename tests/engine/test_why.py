@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -10,8 +11,15 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.engine.observing.status import NodeState
-from cascade_nb.errors import UnknownNameError
+from cascade_nb.errors import (
+    CascadeError,
+    DependencyMissingError,
+    RunCancelledError,
+    UnknownNameError,
+    UnusableStateError,
+)
 from cascade_nb.executors import LocalExecutor
+from cascade_nb.state.memory import MemoryState
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, until
 from tests.graph.cells import Cells
@@ -210,3 +218,47 @@ async def test_what_is_ready_and_finds_no_thread_is_queued_and_what_has_no_input
         hold.set()
     assert await run == 15
     assert run.status.queued == 0
+
+
+@cs.task
+async def never_ends() -> None:
+    await asyncio.sleep(3600)
+
+
+@cs.task
+def after(x: Any) -> Any:
+    return x
+
+
+async def test_a_run_that_ended_before_it_began_does_not_say_that_it_is_starting(
+    engine: Engine,
+) -> None:
+    run = engine.start(after(never_ends()))
+    assert run.why("after") == ["after#1 waits: the run is starting"]
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        await run
+    assert run.why("after") == ["after#1 was not started: the run was cancelled before it began"]
+
+
+async def test_a_run_that_failed_before_it_began_says_with_what() -> None:
+    class Broken(MemoryState):
+        async def open(self) -> None:
+            raise UnusableStateError("what is there is damaged; move it away")
+
+    engine = Engine(state_backend=Broken())
+    run = engine.start(after(1))
+    with pytest.raises(CascadeError):
+        await run
+    (said,) = run.why("after")
+    assert said.startswith("after#1 was not started: after: ")
+    assert said.endswith("what is there is damaged; move it away")
+    assert run.status.headline.endswith("what is there is damaged; move it away")
+    await engine.aclose()
+
+
+async def test_the_headline_of_a_run_whose_target_was_skipped_says_so(engine: Engine) -> None:
+    run = engine.start(after(after(1).run_if(after(0))))
+    with pytest.raises(DependencyMissingError):
+        await run
+    assert "· after: was skipped: its condition" in run.status.headline

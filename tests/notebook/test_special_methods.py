@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any, Final
 
 import cascade_nb as cs
@@ -38,6 +39,12 @@ MAGICS: Final = {
     "state of a magic": "state",
 }
 
+COPIES: Final[tuple[Callable[[Any], Any], ...]] = (
+    copy.copy,
+    copy.deepcopy,
+    lambda it: pickle.loads(pickle.dumps(it)),
+)
+
 
 def test_whatever_is_asked_of_what_a_notebook_has_works_or_is_refused(notebook: Notebook) -> None:
     notebook.ok("import cascade_nb as cs")
@@ -67,7 +74,7 @@ def test_whatever_is_asked_of_what_a_notebook_has_works_or_is_refused(notebook: 
                 pass
             except BaseException as error:
                 wrong.append(f"{asked} of {name}: {error!r}")
-        for how in (copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))):
+        for how in COPIES:
             try:
                 made = how(thing)
             except (CascadeError, TypeError, AttributeError):

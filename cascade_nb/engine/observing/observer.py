@@ -14,6 +14,7 @@ from cascade_nb.engine.asking.question_status import QuestionStatus, questions_i
 from cascade_nb.engine.core.driven_run import NestedRun
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.observing.answers import dashboards_of, idle_for, item_of, node_named, why_of
+from cascade_nb.engine.observing.early_ends import ended_with, why_before_start
 from cascade_nb.engine.observing.kind_status import kind_status, suspended_of, through_pauses
 from cascade_nb.engine.observing.partial_value import Missing, partial_of
 from cascade_nb.engine.observing.retries import nested_in, retries_of
@@ -113,7 +114,7 @@ class RunObserver:
                 paused_for=paused_for,
                 blocker=blocker,
                 retrying=retries[0] if retries else None,
-                failure=failures[0] if failures else None,
+                failure=failures[0] if failures else ended_with(self._run),
                 still_running=self._run.still_running,
                 unreachable=self._unreachable(),
                 finishing=bool(counts) and not (running or waiting or queued or held or asking),
@@ -227,7 +228,7 @@ class RunObserver:
         with self._manager.lock:
             view = self._view
             if view is None:
-                return [f"{node.id} waits: the run is starting"]
+                return [why_before_start(self._run, node.id)]
             lines = why_of(view, name, self._state)
         kept = self._run.kept.get(node.index)
         return lines if found is not None or kept is None else [*lines, kept]

@@ -205,6 +205,9 @@ class ObservedRun(Protocol):
     def ended_at(self) -> float | None:
         """When it ended, on the engine's clock."""
 
+    def exception(self) -> BaseException | None:
+        """What it ended with instead of a value."""
+
     @property
     def still_running(self) -> tuple[str, ...]:
         """Labels of tasks whose threads it could not stop."""
