@@ -146,8 +146,9 @@ class Freshness:
         """By cell, how its nodes stand. Of what has no name nobody can tell that it was done once
         its value is let go: it counts where something is known of it.
         """
-        cells = cells_of(self._session.workspace, graph)
-        counted = [n for n in graph.nodes if n.name is not None or n.id in stand]
+        cells, known = cells_of(self._session.workspace, graph), self._session.workspace.meanings()
+        named = {name for name, meaning in known.items() if meaning.is_node}  # and no list of them
+        counted = [node for node in graph.nodes if node.name in named or node.id in stand]
         states = [stand.get(node.id, "waiting") for node in counted]
         return states_by_cell([cells[node.index] for node in counted], states)
 

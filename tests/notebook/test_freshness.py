@@ -107,6 +107,19 @@ def test_a_panel_that_is_over_says_of_each_cell_how_its_nodes_stand(kernel: Real
     until_blocking(lambda: stand() == "['done', 1, 1] ['done', 2, 2]")
 
 
+def test_of_a_graph_too_large_to_be_built_anew_the_named_nodes_are_told(kernel: RealKernel) -> None:
+    many = (
+        "%%cascade --quiet\ndef one(i): return i\ndef add(xs): return sum(xs)\n"
+        "parts = [one(i) for i in range(1500)]\nwhole = add(parts)"
+    )
+    ok(kernel.execute(many, cellId="many"))
+    kernel.check("run = %cascade run whole --wait")
+    session = "__import__('cascade_nb.notebook.extension').notebook.extension.session_of"
+    told = f"print({session}(get_ipython()).panels[run.id].cells.get('many'))"
+    until_blocking(lambda: kernel.check(told).stdout == "['done', 1, 1]\n")
+    kernel.check("%cascade drop whole parts")
+
+
 def test_a_run_that_ends_when_no_cell_runs_is_followed_too(kernel: RealKernel) -> None:
     kernel.check("import time")
     code = "%%cascade\ndef slow(n): time.sleep(1); return n\nrows = slow(9)\ntidy = slow(rows)"
