@@ -369,11 +369,16 @@ def test_who_waited_long_enough_is_told_how_the_run_stands(built: Notebook) -> N
 
 
 def test_what_a_limit_of_nothing_stops_says_how_to_lift_it(built: Notebook) -> None:
-    built.ok("%cascade limit double 0\nrun = cs.start(doubled, fresh=True)")
+    said = built.ok("%cascade limit double 0").text
+    until = "None starts until `%cascade limit double off`."
+    assert said == f"At most 0 at once: double tasks. {until}\n"
+    built.ok("run = cs.start(doubled, fresh=True)")
     # Before its items it is its input that is queued for a moment.
     built.ok("import time\nwhile run.status.queued != 3: time.sleep(0.01)")
     assert "`%cascade limit double off` lifts it" in built.ok("%cascade why doubled").text
     assert "queued · at most 0 of double tasks at once" in built.ok("%cascade status").text
+    said = built.ok("%cascade limit double 0").text
+    assert f"double tasks. {until} Holds 3. Run " in said
     built.ok("%cascade limit double off")
     assert built.ok("run.result()").result == [0, 2, 4]
     built.ok("%cascade limit 0\nrun = cs.start(doubled, fresh=True)")

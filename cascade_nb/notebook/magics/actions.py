@@ -192,6 +192,10 @@ def cap(session: Session, given: Namespace, _awaited: bool) -> None:
         return
     limit(str(scope), most)
     beside = _beside(session, scope, "concurrency")
+    if most == 0:
+        off = " ".join([*given.scope_and_number[:-1], "off"])
+        does = _what_a_hold_does(session, scope, before=False, judged=False)
+        beside = f" None starts until `%cascade limit {off}`.{does}{beside}"
     say(f"At most {most} at once: {scope.words}.{beside}{_standing(session, scope)}")
 
 
