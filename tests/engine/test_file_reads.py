@@ -14,6 +14,7 @@ import json
 import linecache
 import os
 import pathlib
+import pickle
 import re
 import runpy
 import sqlite3
@@ -456,6 +457,43 @@ async def test_a_module_that_a_body_loads_itself_is_read(
     assert (await runs(load), runs.value != before) == (["x"], True)
     (folder / "other_part.py").write_text("N = 1000\n")
     assert await runs(load) == ([] if way is by_lines else ["x"])
+
+
+async def test_the_file_of_a_class_that_a_pickle_leads_to_is_read(
+    runs: Runs, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No name in the body tells of it."""
+    monkeypatch.syspath_prepend(str(folder))
+    (folder / "kinds.py").write_text("from sizes import N\nclass Kind:\n    size = N\n")
+    (folder / "sizes.py").write_text("N = 1\n")
+    module = "kinds"
+    kept = pickle.dumps(importlib.import_module(module).Kind())
+
+    def fresh() -> None:
+        importlib.invalidate_caches()
+        for name in ("kinds", "sizes"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+
+    @cs.task
+    def size(data: bytes) -> int:
+        return int(pickle.loads(data).size)
+
+    @cs.task
+    def no_more_than_a_number(data: bytes) -> int:
+        return len(data)
+
+    both = [size(kept).named("s"), no_more_than_a_number(kept).named("n")]
+    for n in (1, 20):
+        (folder / "sizes.py").write_text(f"N = {n}\n")
+        fresh()
+        assert "s" in await runs(both)
+        assert runs.value == [n, len(kept)]
+        assert await runs(both) == []
+    (folder / "sizes.py").write_text("N = 300\n")  # and is not imported anew
+    assert await runs(both) == ["s"]
+    fresh()
+    assert await runs(both) == ["s"]
+    assert runs.value == [300, len(kept)]
 
 
 @pytest.mark.may_block("the guard would stand between the listing and who asks for it")

@@ -78,6 +78,7 @@ SET = {
     "what is worked out": ("PLACE", "settings.PLACE = 'c'"),
     "what is worked out of another": ("TWICE", "settings.TWICE = 7"),
     "in a list that is worked out": ("WORDS[-1]", "settings.WORDS.append('c')"),
+    "what is taken away": ("__dict__.get('PLACE', 'gone')", "del settings.PLACE"),
     "what a branch binds": ("CHOSEN", "settings.CHOSEN = 'two'"),
     "what is taken from another module": ("TAKEN", "settings.TAKEN = 2"),
     "a function of another module": ("helper()", "settings.helper = lambda: 2"),
@@ -91,7 +92,7 @@ SET = {
     "a case of a generic function": ("shown(1)", "settings.shown.register(int, lambda x: 'int')"),
 }
 OF_ITS_OWN = """
-import enum, sys
+import enum, functools, sys
 from dataclasses import dataclass
 from typing import NamedTuple
 known, counted, order, LIMIT, LEVEL = {}, 0, [3, 1], 1, 1
@@ -127,10 +128,17 @@ class Counter:
         Counter.made += 1
         seen_by[self.calls] = 1
 counter = Counter()
+class Lazy:
+    @functools.cached_property
+    def worked_out(self): return 1
+lazy = Lazy()
+hooks = list()
 totals = list(range(2))
 def used():
     global last
     counter.bump()
+    import own_plugin
+    lazy.worked_out
     totals.append(3)
     last = object()
     return len(totals) and 1
@@ -148,6 +156,7 @@ def settings(folder: Folder) -> Folder:
     folder.write("starred", "STAR = 1")
     folder.write("settings", SETTINGS)
     folder.write("own", OF_ITS_OWN)
+    folder.write("own_plugin", "import own\ndef hook(): pass\nown.hooks.append(hook)")
     return folder
 
 
@@ -208,6 +217,38 @@ def test_an_import_of_the_users_is_as_it_was_but_for_what_is_remembered(settings
     names = {frame.f_code.co_filename for frame, _ in traceback.walk_tb(caught.tb)}
     assert not any("imported_state" in name for name in names)
     assert "failing" not in sys.modules
+
+
+def test_a_file_that_is_edited_right_after_its_import_is_known_to_be_another(
+    settings: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No compiled file tells of that, where Python writes none."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    settings.write("edited", "X = 1")
+    settings.load("edited")
+    settings.write("edited", "X = 2")
+    cells = Cells().run("def f():\n    import edited\n    return edited.X")
+    (gap,) = cells.key().unkeyed
+    assert "was changed on disk after it was imported" in gap
+
+
+ODD = """
+class Odd:
+    @property
+    def __class__(self):
+        raise RuntimeError("nobody is to ask for its class")
+odd = Odd()
+X = int(1)
+"""
+
+
+def test_what_a_module_holds_is_remembered_without_asking_it(settings: Folder) -> None:
+    settings.write("odd", ODD)
+    module = settings.load("odd")
+    cells = Cells().run("def f():\n    import odd\n    return odd.X")
+    before = cells.key().digest
+    vars(module)["X"] = 2
+    assert cells.key().digest != before
 
 
 ASKED = """

@@ -28,11 +28,18 @@ from types import FrameType
 from typing import Any, Final, Protocol
 
 from cascade_nb.engine.core.driven_run import DrivenRun
-from cascade_nb.engine.files.code_reads import files_read, lists_for_import
+from cascade_nb.engine.files.code_reads import (
+    files_read,
+    files_unpickled,
+    is_outdated,
+    lists_for_import,
+)
 from cascade_nb.engine.files.databases import file_of, said_by
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.variable_reads import listen_to_environment
+from cascade_nb.file_stamps import FileStamp
 
+_NO_VERSION: Final = "0,0,0"  # as the stamp of a file: one that never stands
 _OWN_THREADS: Final = "cascade"  # how the names of this package's threads begin
 
 
@@ -190,6 +197,13 @@ def _open(files: OpenedFiles, frame: FrameType, path: Any, mode: Any, flags: int
             files.opened(file, flags)
 
 
+def _unpickle(files: OpenedFiles, frame: FrameType, module: Any, name: Any) -> None:
+    for file in files_unpickled(frame, str(module)):
+        files.opened(file, os.O_RDONLY)
+        if is_outdated(file):  # then what runs is nothing that this version of it says
+            files.add(frozenset({FileStamp(file, _NO_VERSION)}))
+
+
 def _list(files: OpenedFiles, frame: FrameType, path: Any = None) -> None:
     if not isinstance(path, int) and not lists_for_import(frame):
         files.listed(path)
@@ -275,6 +289,7 @@ def _start(files: OpenedFiles, frame: FrameType, function: Any, *_: Any) -> None
 
 _ACTS: Final[dict[str, Callable[..., None]]] = {
     "open": _open,
+    "pickle.find_class": _unpickle,
     "os.listdir": _list,
     "os.scandir": _list,
     "os.chdir": _go,

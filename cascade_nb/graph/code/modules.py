@@ -65,8 +65,8 @@ class ModuleText(NamedTuple):
         if not isinstance(module, types.ModuleType):
             return
         space, state = vars(module), state_of(module)
-        for one in sorted(space):
-            value = space[one]
+        for one in sorted(space.keys() | state.names()):
+            value = space.get(one, _MISSING)
             if one.startswith("__") or issubclass(type(value), types.ModuleType):
                 continue
             if self._says_else(one, value, space) or self._was_else(one, value, state):
@@ -265,9 +265,6 @@ def _read(file: str, version: FileVersion) -> ModuleText:
         return ModuleText(digest(data))  # nothing that could be imported, but content all the same
 
 
-watch_imports(is_local_file)
-
-
 def file_version(file: str) -> FileVersion | None:
     """Time and size of a file now; None where there is none."""
     try:
@@ -293,3 +290,7 @@ def _compiled_from(cached: object) -> tuple[int, int] | None:
     if len(header) < 16 or any(header[4:8]):  # cut short, or made by hash
         return None
     return int.from_bytes(header[8:12], "little"), int.from_bytes(header[12:16], "little")
+
+
+# Looked at once when the import is over, a file that is changed later is known to be another.
+watch_imports(is_local_file, changed_since_import)

@@ -8,6 +8,7 @@ a reference for each name, a weak one where there may be much behind it.
 
 from __future__ import annotations
 
+import functools
 import importlib.machinery
 import operator
 import sys
@@ -22,6 +23,7 @@ from cascade_nb.model.copying.glances import Glance
 
 _CODE: Final = (type, types.FunctionType)
 _CONTAINERS: Final = frozenset({list, dict, set, tuple, bytearray})
+_MANY: Final = 1_000  # parts of a container that are looked at
 _MISSING: Final = object()
 
 
@@ -39,8 +41,12 @@ class ImportedState:
         self._glances: dict[str, Glance] = {}
         self._parts: dict[str, tuple[dict[Any, Any], tuple[Any, ...]]] = {}
         for name, value in list(vars(module).items()):
-            if not (name.startswith("__") or isinstance(value, types.ModuleType)):
+            if not (name.startswith("__") or issubclass(type(value), types.ModuleType)):
                 self._remember(name, value)
+
+    def names(self) -> Collection[str]:
+        """The names that it had."""
+        return self._values.keys() | self._weak.keys()
 
     def has(self, name: str) -> bool:
         """Whether it had a name."""
@@ -58,7 +64,10 @@ class ImportedState:
 
     def is_altered(self, name: str, now: Any, stored: Collection[str]) -> bool:
         """Whether what a name stood for, and stands for still, holds something else now: a small
-        container, a function, a class of the module, an object of the user's.
+        container of data, a function, a class of the module, an object of one.
+
+        A container in which there are functions, classes or objects is a registry, which other
+        modules fill when they are imported.
 
         Args:
             name: the name.
@@ -66,7 +75,7 @@ class ImportedState:
             stored: attributes that do not count, since the module's own code stores them.
         """
         if name in self._glances:
-            return not self._glances[name].holds()
+            return not self._glances[name].holds() and _is_data(now)
         if name not in self._parts:
             return False
         before, held = self._parts[name]
@@ -93,31 +102,47 @@ class ImportedState:
 
     def _parts_of(self, value: Any) -> dict[Any, Any] | None:
         """What a class of the module has, a function, the cases of a generic one, or an object of a
-        class under edit; None for others.
+        class of the module; None for others.
         """
-        if isinstance(value, types.FunctionType):
+        if type(value) is types.FunctionType:
             code = {"__code__": value.__code__, "__defaults__": value.__defaults__}
             return {**code, **vars(value), **_cases_of(value)}
-        if isinstance(value, type):
-            if value.__module__ != self._name:
+        if issubclass(type(value), type):
+            if vars(value).get("__module__") != self._name:
                 return None
             return {
                 name: one
                 for name, one in vars(value).items()
                 if type(one) is types.FunctionType or not name.startswith("_")
             }
-        where = str(type(value).__module__)
-        return attributes(value) if where == self._name or where in _states else None
+        kinds = type(value).__mro__[:-1]
+        if any(kind.__module__ != self._name for kind in kinds):  # which may store what they like
+            return None
+        worked_out = {name for kind in kinds for name, one in vars(kind).items()
+                      if type(one) is functools.cached_property}  # fmt: skip
+        return {name: one for name, one in attributes(value).items() if name not in worked_out}
 
     @staticmethod
     def _held_by(value: Any) -> tuple[Any, ...]:
         """The same and more, in a moment: where this is as it was, that is."""
-        if isinstance(value, types.FunctionType):
+        if issubclass(type(value), types.FunctionType):
             said: tuple[Any, ...] = (value.__code__, value.__defaults__)
             return (
                 (*said, *vars(value).values(), *_cases_of(value).values()) if vars(value) else said
             )
-        return tuple((vars(value) if isinstance(value, type) else attributes(value)).values())
+        return tuple((vars(value) if issubclass(type(value), type) else attributes(value)).values())
+
+
+def _is_data(container: Any) -> bool:
+    """Whether there is nothing in a container but data."""
+    todo, seen = [container], 0
+    while todo and seen < _MANY:
+        one, seen = todo.pop(), seen + 1
+        if type(one) in _CONTAINERS - {bytearray}:
+            todo += [*one, *one.values()] if type(one) is dict else one
+        elif type(one) not in ATOMS:
+            return False
+    return True
 
 
 def _cases_of(function: types.FunctionType) -> Mapping[Any, Any]:
@@ -158,6 +183,12 @@ class _Telling(importlib.machinery.ModuleSpec):
         module = sys.modules.get(self.name)
         if isinstance(module, types.ModuleType) and vars(module).get("__spec__") is self:
             state_of(module)
+            for done in _told:
+                done(self.name)
+
+
+# Who is told of the names of modules that have been imported.
+_told: list[Callable[[str], object]] = []
 
 
 class _Watch:
@@ -184,12 +215,14 @@ class _Watch:
         return spec
 
 
-def watch_imports(concerns: Callable[[str], bool]) -> None:
+def watch_imports(concerns: Callable[[str], bool], done: Callable[[str], object]) -> None:
     """Remember from now on what modules hold when they have been imported. Once for the process.
 
     Args:
         concerns: tells by the file of a module whether to remember what it gives.
+        done: is told the name of each of those when its import is over.
     """
+    _told.append(done)
     finders: list[Any] = sys.meta_path
     own = importlib.machinery.PathFinder
     if own in finders:  # whoever finds modules before Python does so still
