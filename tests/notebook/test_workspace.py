@@ -730,3 +730,50 @@ def test_who_calls_a_task_that_another_cell_defines_anew_is_told(sheet: Sheet) -
     )
     sheet.cell("E", f"{define.format(n=4)}\na = g(1)\nl = [g(2)]")
     assert not sheet.told
+
+
+# For its hash a lazy value looks who asks, and a graph of all names asks for every edge: with 5,000
+# names that was a third of the time that each cell took.
+def test_a_graph_of_all_names_seldom_asks_for_hashes(
+    sheet: Sheet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = 50
+    for n in range(names):
+        sheet.cell(f"C{n}", f"x{n} = f({f'x{n - 1}' if n else 0})")
+    asked = 0
+    own = Lazy.__hash__
+
+    def counted(self: Lazy) -> int:
+        nonlocal asked
+        asked += 1
+        return own(self)
+
+    # A frame between the two would be taken for whoever asks.
+    monkeypatch.setattr("cascade_nb.model.lazy.refusals._is_by_identity", lambda frame: True)
+    monkeypatch.setattr(Lazy, "__hash__", counted)
+    sheet.workspace.changed()
+    graph = sheet.workspace.overview()
+    assert graph is not None
+    assert len(graph.nodes) == names
+    assert asked <= names
+
+
+def test_where_a_lazy_value_stood_is_known_as_long_as_it_is_there(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    places = sheet.workspace.places
+    before = places.copy()
+    kept = sheet.names["x"]
+    assert kept in places
+    assert kept in before
+    sheet.cell("A", "x = f('b')")
+    gc.collect()
+    assert {kept in places, kept in before} == {True}
+    size = len(places)
+    for text in "cdef":
+        sheet.cell("A", f"x = f({text!r})")
+    gc.collect()
+    assert len(places) == size
+    assert len(before) == 1
+    del kept
+    gc.collect()
+    assert len(before) <= 1

@@ -19,12 +19,13 @@ from cascade_nb.notebook.workspace.layers import (
     NOTHING,
     Cell,
     Chain,
+    Definition,
     Layer,
     Meaning,
     Under,
     lazies_in,
 )
-from cascade_nb.notebook.workspace.workspace import Definition, Workspace
+from cascade_nb.notebook.workspace.workspace import Workspace
 
 
 def uncover(workspace: Workspace, cell: Cell) -> set[str]:

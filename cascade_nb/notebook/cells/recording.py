@@ -30,13 +30,15 @@ from cascade_nb.notebook.workspace.layers import (
     WHOLE,
     Cell,
     Chain,
+    Definition,
+    Latest,
     Layer,
     Meaning,
     Place,
     lazies_in,
     meaning_of,
 )
-from cascade_nb.notebook.workspace.workspace import Definition, Latest, Workspace
+from cascade_nb.notebook.workspace.workspace import Workspace
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from gc import get_referents, is_tracked
 from typing import Any, Final, NamedTuple
 from weakref import ref
 
+from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
@@ -159,6 +160,8 @@ class Chain(list[Layer]):
 
     def top(self) -> Layer | None:
         """The highest that means something: what the name means."""
+        if self and self[-1].meaning is not None:
+            return self[-1]  # nearly always, and a cell asks for every name several times
         return self.below(len(self))
 
     def below(self, height: int) -> Layer | None:
@@ -261,3 +264,30 @@ def may_hold_lazy(value: Any) -> bool:
         seen.update(map(id, level))
         level = [part for key, part in {id(p): p for p in below}.items() if key not in seen]
     return False
+
+
+class Definition:
+    """What a task's name means today.
+
+    Attributes:
+        name: the name it is bound to, which need not be the task's own.
+        cell: who defined it last.
+        task: what calls of it run.
+        gone: why no cell defines it any more, as the end of a sentence that begins with its name.
+    """
+
+    __slots__ = ("cell", "gone", "name", "task")
+
+    def __init__(self, name: str, cell: Cell, task: AnyTask, gone: str = "") -> None:
+        self.name = name
+        self.cell = cell
+        self.task = task
+        self.gone = gone
+
+
+class Latest(NamedTuple):
+    """What the last cell defined, by name, in the order of its lines."""
+
+    cell: Cell | None
+    nodes: tuple[str, ...]
+    tasks: tuple[str, ...]

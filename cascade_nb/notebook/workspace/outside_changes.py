@@ -12,8 +12,8 @@ from typing import Any, Final
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.notebook.workspace.layers import Layer, lazies_in
-from cascade_nb.notebook.workspace.workspace import Definition, Workspace
+from cascade_nb.notebook.workspace.layers import Definition, Layer, lazies_in
+from cascade_nb.notebook.workspace.workspace import Workspace
 
 _ABSENT: Final = object()
 # Larger containers are looked through only after cells in which their name stands.

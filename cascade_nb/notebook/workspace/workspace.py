@@ -21,7 +21,7 @@ x as the first time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, MutableMapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from cascade_nb.errors import DroppedNameError, TargetError, UnknownNameError, UsageError
@@ -31,38 +31,20 @@ from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
-from cascade_nb.notebook.workspace.layers import Cell, Chain, Layer, Meaning, Place, lazies_in
+from cascade_nb.notebook.workspace.layers import (
+    Cell,
+    Chain,
+    Definition,
+    Latest,
+    Layer,
+    Meaning,
+    lazies_in,
+)
+from cascade_nb.notebook.workspace.places import Places
 from cascade_nb.text import kind_and_value
 
 #: What to do where a node was asked for and there are none, as the end of a sentence.
 NO_NODES: Final = "; there are none yet: a %%cascade cell that binds a name to a call makes one"
-
-
-class Definition:
-    """What a task's name means today.
-
-    Attributes:
-        name: the name it is bound to, which need not be the task's own.
-        cell: who defined it last.
-        task: what calls of it run.
-        gone: why no cell defines it any more, as the end of a sentence that begins with its name.
-    """
-
-    __slots__ = ("cell", "gone", "name", "task")
-
-    def __init__(self, name: str, cell: Cell, task: AnyTask, gone: str = "") -> None:
-        self.name = name
-        self.cell = cell
-        self.task = task
-        self.gone = gone
-
-
-class Latest(NamedTuple):
-    """What the last cell defined, by name, in the order of its lines."""
-
-    cell: Cell | None
-    nodes: tuple[str, ...]
-    tasks: tuple[str, ...]
 
 
 class Workspace:
@@ -87,7 +69,7 @@ class Workspace:
         self.latest, self.version = Latest(None, (), ()), 0
         self.recorded: Cell | None = None
         self._overview: Graph | None = None
-        self.places: WeakKeyDictionary[Lazy, Place] = WeakKeyDictionary()
+        self.places = Places()
         self.defined: WeakKeyDictionary[AnyTask, Definition] = WeakKeyDictionary()
 
     # What the graph asks.
