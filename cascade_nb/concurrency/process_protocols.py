@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+
+class BodyOutcome(NamedTuple):
+    """What a function gives in another process that is no value but comes with one.
+
+    It travels as a plain tuple, which takes a tenth of the time.
+
+    Attributes:
+        result: that of the body.
+        told: what is told of it besides.
+    """
+
+    result: Any
+    told: Any
 
 
 class Submits(Protocol):

@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from cascade_nb.concurrency.process_protocols import ProcessListener
+from cascade_nb.concurrency.process_protocols import BodyOutcome, ProcessListener
 from cascade_nb.errors import TransferError, UsageError
 from cascade_nb.executors.processes.carried_errors import CarriedError, carried, raised_here
 from cascade_nb.executors.processes.obstacles import obstacle_in, unsendable_result
@@ -125,10 +125,13 @@ def reply_of(result: Any, error: CarriedError | None, *more: Any) -> Sequence[me
     """A pickle of what came of a call, and of what else is told of it; where the result has none,
     of an error that says so.
     """
+    own, said = result, result
+    if type(result) is BodyOutcome:
+        own, said = result.result, tuple(result)
     try:
-        return packed((result, error, *more), back=True)
+        return packed((said, error, *more), back=True)
     except BaseException as wrong:  # whatever the result's classes do
-        return packed((None, carried(unsendable_result(result, wrong)), *more), back=True)
+        return packed((None, carried(unsendable_result(own, wrong)), *more), back=True)
 
 
 def unpacked_reply(parts: Sequence[memoryview]) -> Any:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
+from cascade_nb.concurrency.process_protocols import BodyOutcome
 from cascade_nb.engine.body_context import at_end, finish_body, own_gpus, progress_told
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.remote_files import FilesToNote, RemoteBody
 from cascade_nb.engine.processes.displays import show_what_is_left, shown_elsewhere
 from cascade_nb.engine.processes.surroundings import Place, Telling
-from cascade_nb.file_stamps import Stamps
 from cascade_nb.model.tasks.body import enter_body
 from cascade_nb.model.tasks.present import returned
 
@@ -37,7 +37,7 @@ def run_body(
     fn: Callable[..., Any],
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
-) -> tuple[Any, Stamps]:
+) -> BodyOutcome:
     """Run it, in a context of its own; called in the other process. What it is called with is read
     there in this order. Gives its result, and the files that it met.
 
@@ -67,7 +67,7 @@ def _run(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     gpus: tuple[str, ...],
-) -> tuple[Any, Stamps]:
+) -> BodyOutcome:
     def tell(kind: str, what: Any) -> None:
         channel.tell((kind, what))
 
@@ -90,7 +90,7 @@ def _run(
         show_what_is_left()
         _telling.end()
         place.go()  # whatever it changed of its process is no other body's
-    return result, files.met
+    return BodyOutcome(result, files.met)
 
 
 _telling: Final = Telling()

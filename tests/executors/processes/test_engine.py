@@ -252,6 +252,15 @@ def test_a_task_that_cannot_go_is_refused_before_anything_starts(
     assert not ran.exists()
 
 
+# It comes back with the files that it met, which are none of the user's business.
+def test_a_result_that_cannot_come_back_is_named_as_the_body_returned_it(engine: Engine) -> None:
+    def locked() -> list[Any]:
+        return [1, {"lock": threading.Lock()}]
+
+    with pytest.raises(TaskFailedError, match=r"its process: `result\[1\]\['lock'\]`, of "):
+        engine.start(cs.task(locked, executor="processes")()).result()
+
+
 @pytest.mark.parametrize("how", ["named", "called", "of_a_class", "imported", "held"])
 def test_what_was_set_in_a_module_is_not_passed_over_there(
     engine: Engine, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, how: str
