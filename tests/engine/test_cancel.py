@@ -10,6 +10,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState, Phase
+from cascade_nb.engine.observing.headline import HeadlineFacts, headline
 from cascade_nb.engine.runs import connector_supervisor
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import RunFinished, TaskExecutionFinished
@@ -121,6 +122,33 @@ async def test_a_thread_that_cannot_be_stopped_is_named_and_its_late_result_drop
     assert len(spy.events) == told
     # Its thread serves the next run.
     assert await engine.run(cs.task(lambda: 3)()) == 3
+
+
+@pytest.mark.parametrize(
+    ("running", "words"),
+    [
+        (0, "Cancelling"),
+        (1, "Cancelling · waiting for 1 task to end"),
+    ],
+)
+def test_a_run_that_is_broken_off_waits_for_what_runs_and_for_nothing_else(
+    running: int, words: str
+) -> None:
+    facts = HeadlineFacts(
+        phase=Phase.CANCELLING,
+        running=running,
+        queued=0,
+        held=0,
+        failed=0,
+        elapsed=1.0,
+        pauses=(),
+        paused_for=None,
+        blocker=None,
+        retrying=None,
+        failure=None,
+        still_running=(),
+    )
+    assert headline(facts) == words
 
 
 async def test_an_async_task_that_will_not_end_is_left_behind_and_named(

@@ -15,6 +15,7 @@ from cascade_nb.engine.core.driven_run import NestedRun
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.observing.answers import dashboards_of, idle_for, item_of, node_named, why_of
 from cascade_nb.engine.observing.early_ends import ended_with, why_before_start
+from cascade_nb.engine.observing.headline import HeadlineFacts, headline
 from cascade_nb.engine.observing.kind_status import kind_status, suspended_of, through_pauses
 from cascade_nb.engine.observing.partial_value import Missing, partial_of
 from cascade_nb.engine.observing.retries import nested_in, retries_of
@@ -22,11 +23,9 @@ from cascade_nb.engine.observing.run_view import ObservedRun, RunView
 from cascade_nb.engine.observing.state_counts import StateCounts
 from cascade_nb.engine.observing.status import (
     FailureLine,
-    HeadlineFacts,
     NodeState,
     Phase,
     RunStatus,
-    headline,
 )
 from cascade_nb.engine.storage.carry_over import AN_EDIT
 from cascade_nb.engine.storage.result_saver import THE_STATE
