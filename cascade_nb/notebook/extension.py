@@ -40,7 +40,7 @@ from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell, is_captured, remark
 from cascade_nb.notebook.startables import NamedNodes
 from cascade_nb.notebook.tracebacks import show_errors_cut
-from cascade_nb.notebook.workspace.outside_changes import OutsideChanges
+from cascade_nb.notebook.workspace.outside_changes import OutsideChanges, why_gone
 from cascade_nb.shortcuts.running import tell_of_reuse
 
 Undo = Callable[[], object]
@@ -219,6 +219,7 @@ def _put_remarks(shell: Shell, session: Session) -> list[Undo]:
         text = getattr(info, "raw_cell", None) or ""
         said = [*changes.look(text), *remarks_on(text, shell.user_ns.get)]
         error = getattr(result, "error_in_exec", None)
+        said += why_gone(session.workspace, error)
         if error is not None and not hasattr(error, "_render_traceback_"):
             said += [words for words in (advice_on(error),) if words is not None]
         if said:

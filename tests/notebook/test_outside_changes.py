@@ -122,3 +122,21 @@ def test_timing_a_tasks_call_says_above_the_number_what_is_timed(made: Notebook,
 def test_timing_of_work_is_just_that(made: Notebook, cell: str) -> None:
     made.ok("import cascade_nb as cs")
     assert "times the making" not in made.ok(cell).text
+
+
+def test_a_name_that_its_cell_no_longer_defines_is_said_to_be_gone(notebook: Notebook) -> None:
+    """In Python the old one would be there; who renames something meets this in the next cell."""
+    cell = "%%cascade --quiet\ndef {task}(x): return x\n{node} = {task}(1)"
+    notebook.ok(cell.format(task="f", node="x"), "A")
+    notebook.ok(cell.format(task="g", node="z"), "A")
+    for name, use in (("x", "y = g(x)"), ("f", "y = f(1)")):
+        said = f"`{name}` is not there any more: it is a name which cell In["
+        for text in (f"%%cascade --quiet\n{use}", use, f"def _use(): {use}\n_use()"):
+            done = notebook.run(text, "B")
+            assert isinstance(done.error, NameError)
+            assert done.text.count(said) == 1, done.text
+            assert "no longer defines." in done.text
+    assert "any more" not in notebook.run("nobody_knows").text
+    notebook.ok("%cascade drop z")
+    assert "it is a name which was dropped." in notebook.run("z").text
+    notebook.ok("z = 3\nz")

@@ -125,6 +125,20 @@ class OutsideChanges:
         return _names(nodes, name)
 
 
+def why_gone(workspace: Workspace, error: BaseException | None) -> list[str]:
+    """What to say where a cell looked for a name that the workspace took away: in Python it would
+    still be there.
+    """
+    name = error.name if isinstance(error, NameError) else None
+    if name is None or name in workspace.namespace:
+        return []
+    chain, definition = workspace.chains.get(name), workspace.definitions.get(name)
+    gone = definition.gone if definition is not None else ""
+    if chain:
+        gone = "" if chain.top() is not None else chain[-1].gone
+    return [f"`{name}` is not there any more: it is a name {gone}."] if gone else []
+
+
 def _names(nodes: Iterable[Node], but: str) -> list[str]:
     names = dict.fromkeys(node.name for node in nodes if node.name is not None)
     return [name for name in names if name != but and not name.startswith(f"{but}.")]
