@@ -43,7 +43,7 @@ def files_unpickled(frame: FrameType, module: str) -> Iterator[str]:
     if str(_module_of(frame)).partition(".")[0] == _THIS_PACKAGE:  # a result, an argument
         return
     place = file_of_module(module)
-    if place is not None and module != "__main__" and is_local_file(place):
+    if place is not None and module != "__main__" and is_local_file(module, place):
         yield place
         yield from files_imported_by(place)
 

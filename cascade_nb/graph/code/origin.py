@@ -136,9 +136,9 @@ def file_of_module(name: str) -> str | None:
     return file if isinstance(file, str) else _found(name)
 
 
-def is_local_file(file: str) -> bool:
-    """Whether a file is nobody's package, and may be edited at any time."""
-    return _owner_of(file) is CodeOwner.LOCAL
+def is_local_file(name: str, file: str) -> bool:
+    """Whether the file of a module is nobody's package, and may be edited at any time."""
+    return _origin(name, file).owner is CodeOwner.LOCAL
 
 
 def is_followed(namespace: Mapping[str, Any]) -> bool:

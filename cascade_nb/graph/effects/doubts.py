@@ -45,7 +45,7 @@ DOUBTS: Final[dict[str, frozenset[str]]] = {
     ),
     "reads the clock": _names(
         "time.time time.time_ns time.perf_counter time.perf_counter_ns time.process_time"
-        " time.monotonic time.monotonic_ns time.strftime(1) timeit.timeit timeit.repeat"
+        " time.strftime(1) timeit.timeit timeit.repeat"
         " logging.LogRecord logging.makeLogRecord email.utils.make_msgid gzip.compress(1)"
         " time.process_time_ns time.thread_time time.thread_time_ns"
         " os.times timeit.default_timer email.utils.formatdate()"

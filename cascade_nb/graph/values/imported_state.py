@@ -195,10 +195,10 @@ class _Watch:
     """Finds what Python itself would find in the folders of `sys.path`.
 
     Args:
-        concerns: tells by the file of a module whether to remember what it gives.
+        concerns: tells by the name of a module and its file whether to remember what it gives.
     """
 
-    def __init__(self, concerns: Callable[[str], bool]) -> None:
+    def __init__(self, concerns: Callable[[str, str], bool]) -> None:
         self._concerns = concerns
 
     def find_spec(
@@ -210,16 +210,16 @@ class _Watch:
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         if spec is None or type(spec) is not importlib.machinery.ModuleSpec:
             return spec
-        if spec.has_location and self._concerns(str(spec.origin)):
+        if spec.has_location and self._concerns(name, str(spec.origin)):
             spec.__class__ = _Telling
         return spec
 
 
-def watch_imports(concerns: Callable[[str], bool], done: Callable[[str], object]) -> None:
+def watch_imports(concerns: Callable[[str, str], bool], done: Callable[[str], object]) -> None:
     """Remember from now on what modules hold when they have been imported. Once for the process.
 
     Args:
-        concerns: tells by the file of a module whether to remember what it gives.
+        concerns: tells by the name of a module and its file whether to remember what it gives.
         done: is told the name of each of those when its import is over.
     """
     _told.append(done)
