@@ -90,7 +90,7 @@ class Executors:
             if not self._kinds.knows(on):
                 hint = nearest(on, self._kinds.names)
                 raise UsageError(
-                    f"on= takes an executor or the name of one, and knows no {quoted(on)}{hint}"
+                    f"on= takes an executor or the name of one: no executor {quoted(on)}{hint}"
                 )
             return Place(on, True)
         adopted = self._made.get(_key_of(on))
