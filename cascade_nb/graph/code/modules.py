@@ -7,6 +7,7 @@ option in a module of settings, for instance, that counts too.
 from __future__ import annotations
 
 import ast
+import asyncio
 import functools
 import os
 import pathlib
@@ -292,5 +293,12 @@ def _compiled_from(cached: object) -> tuple[int, int] | None:
     return int.from_bytes(header[8:12], "little"), int.from_bytes(header[12:16], "little")
 
 
-# Looked at once when the import is over, a file that is changed later is known to be another.
-watch_imports(is_local_file, changed_since_import)
+def _look_at_once(name: str) -> None:
+    """Look at a file when its import is over, so that one that is changed later is known to be
+    another; not on a loop, which must not wait for a disk.
+    """
+    if asyncio._get_running_loop() is None:
+        changed_since_import(name)
+
+
+watch_imports(is_local_file, _look_at_once)
