@@ -259,8 +259,7 @@ class RunCore(RunState):
         self.changes.ready += indexes
 
     def gates_changed(self) -> None:
-        """What waits at a gate may be held by another now, and what is in line by a pause."""
-        self.state_changes += self.parked
+        """What waits, at a gate or in line, may be held by a pause now, or no longer."""
         state, own = self.scheduler.state, self.own
         ready = islice(enumerate(state), own) if READY in state else ()
         self.state_changes += [index for index, now in ready if now == READY]

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from cascade_nb.control.explanations import stopper
 from cascade_nb.control.gates import Gate
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import CANCELLED, DONE, READY, RUNNING, State
@@ -97,7 +96,7 @@ class StateCounts:
             now = state[index]
             if now >= DONE and index not in reused and index not in carried:
                 new = _SHOWN[now]
-            elif now == READY and index in parked and (gate := _stopper(view, index)) is not None:
+            elif now == READY and index in parked and (gate := parked[index].parked) is not None:
                 new = _STOPPED[gate.word]
             else:
                 new = _number(self._view, index)
@@ -271,17 +270,12 @@ def _number(view: RunView, index: int) -> int:
         return _SHOWN[state]
     if index in core.questions:
         return _ASKING
-    gate = _stopper(view, index) if core.parked and index in core.parked else None
+    gate = core.parked[index].parked if core.parked and index in core.parked else None
     if gate is not None:
         return _STOPPED[gate.word]
     if index in core.continuations:
         return _RUNNING
     return _QUEUED if waits_for_a_worker(view, index) else _WAITING
-
-
-def _stopper(view: RunView, index: int) -> Gate | None:
-    """What keeps a node from starting that asked to."""
-    return stopper(view.services.manager, view.core.parked[index])
 
 
 def _waiting(count: int) -> list[int]:
