@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from cascade_nb.graph.code.instructions import instructions_of
-from cascade_nb.graph.effects.given import PARAMETER, PlainArgument
-from cascade_nb.graph.effects.uses import uses_of
+from cascade_nb.graph.uses.given import PARAMETER, PlainArgument
+from cascade_nb.graph.uses.uses import uses_of
 
 
 def codes(space: dict[str, object]) -> Iterator[types.CodeType]:

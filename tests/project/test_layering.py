@@ -53,6 +53,7 @@ INSIDE = {
     "graph": (
         ("graph", "values"),
         ("build", "code"),
+        ("uses",),
         ("effects",),
         ("fingerprint",),
         ("serialization",),

@@ -11,8 +11,8 @@ import types
 from collections.abc import Iterator
 from typing import Final
 
-from cascade_nb.graph.effects.given import CONSTANT, GLOBAL, PARAMETER
-from cascade_nb.graph.effects.uses import Use
+from cascade_nb.graph.uses.given import CONSTANT, GLOBAL, PARAMETER
+from cascade_nb.graph.uses.uses import Use
 
 
 def _names(text: str) -> frozenset[str]:

@@ -79,7 +79,7 @@ from cascade_nb.graph.effects.unseen import (
     unseen_in_words,
     unseen_use,
 )
-from cascade_nb.graph.effects.uses import REBOUND_CELL, used_to_read, uses_of
+from cascade_nb.graph.uses.uses import REBOUND_CELL, used_to_read, uses_of
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.tasks.task import Task

@@ -13,7 +13,7 @@ from typing import Any, Final
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.effects.doubts import BY_CHANCE
 from cascade_nb.graph.effects.unseen import BUILTINS, texts_of_code
-from cascade_nb.graph.effects.uses import (
+from cascade_nb.graph.uses.uses import (
     OF_CHANCE,
     OF_PATHS,
     OF_READERS,

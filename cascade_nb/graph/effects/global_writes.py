@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.effects.given import GLOBAL
 from cascade_nb.graph.effects.self_changes import (
     MUTATORS,
     changes_argument,
     is_changed_by,
     is_container,
 )
-from cascade_nb.graph.effects.uses import REBOUND, Use
+from cascade_nb.graph.uses.given import GLOBAL
+from cascade_nb.graph.uses.uses import REBOUND, Use
 from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()

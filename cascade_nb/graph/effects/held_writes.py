@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.code.instructions import instructions_of
-from cascade_nb.graph.effects.given import CONSTANT, GLOBAL
 from cascade_nb.graph.effects.global_writes import (
     CHANGERS,
     DEFAULT,
@@ -28,7 +27,8 @@ from cascade_nb.graph.effects.self_changes import (
     is_container,
     is_plain,
 )
-from cascade_nb.graph.effects.uses import nested, uses_of
+from cascade_nb.graph.uses.given import CONSTANT, GLOBAL
+from cascade_nb.graph.uses.uses import nested, uses_of
 
 _CONSTANTS: Final = frozenset({type(None), bool, int, float, complex, str, bytes})
 _STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF"})

@@ -17,7 +17,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any, Final
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.effects.uses import IN_PLACE, ITEM, uses_of_parameter
+from cascade_nb.graph.uses.uses import IN_PLACE, ITEM, uses_of_parameter
 from cascade_nb.graph.values.means import LOCKS
 from cascade_nb.model.containers.attributes import attributes
 

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.effects.given import CONSTANT, GLOBAL, PARAMETER, PlainArgument
-from cascade_nb.graph.effects.uses import (
+from cascade_nb.graph.uses.given import CONSTANT, GLOBAL, PARAMETER, PlainArgument
+from cascade_nb.graph.uses.uses import (
     OF_READERS,
     PATH_METHOD,
     SOME_OBJECT,

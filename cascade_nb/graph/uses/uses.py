@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from cascade_nb.graph.code.instructions import instructions_of
-from cascade_nb.graph.effects.aliases import LOCAL_READS, Aliases, Source
-from cascade_nb.graph.effects.given import (
+from cascade_nb.graph.uses.aliases import LOCAL_READS, Aliases, Source
+from cascade_nb.graph.uses.given import (
     ATTRIBUTE_READS,
     CALLS,
     GLOBAL_READS,

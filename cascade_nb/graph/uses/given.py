@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from cascade_nb.graph.effects.aliases import JUMPS, LOCAL_READS, Aliases
+from cascade_nb.graph.uses.aliases import JUMPS, LOCAL_READS, Aliases
 
 GLOBAL_READS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 ATTRIBUTE_READS: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})

@@ -1,0 +1,1 @@
+"""How code uses names: what they stand for, what they are called with, what becomes of them."""
