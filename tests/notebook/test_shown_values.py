@@ -54,6 +54,21 @@ def test_what_failed_or_was_skipped_says_so(notebook: Notebook) -> None:
     assert "`%cascade run picked` computes it" in str(error)
 
 
+@pytest.mark.may_block("IPython reads sources for a traceback")
+@pytest.mark.parametrize(("line", "now"), [("limit pick 0", "queued"), ("pause pick", "held")])
+def test_what_failed_says_so_also_while_something_keeps_it_from_another_start(
+    notebook: Notebook, line: str, now: str
+) -> None:
+    notebook.ok(CELL, "A")
+    assert notebook.run("%cascade run picked --wait").error is not None
+    notebook.ok(f"%cascade {line}")
+    text = notebook.ok("picked").text
+    assert "No value stands: it failed at [2] in run " in text
+    assert f"KeyError: 'no such column'; now it is {now}: " in text
+    # Of what never ran there is nothing else to say.
+    assert f"No value stands: it is {now}: " in notebook.ok("last").text
+
+
 def test_what_no_key_can_tell_says_how_to_get_its_value_all_the_same(notebook: Notebook) -> None:
     notebook.ok("import sqlite3\nbase = sqlite3.connect(':memory:', check_same_thread=False)")
     notebook.ok("%%cascade --quiet\ndef ask(base):\n    return 7\nanswer = ask(base)")

@@ -228,6 +228,9 @@ class Planner:
         step = (await self.plan(graph, params=given)).step(node.id)
         verb = {"skip": "it is skipped: ", "hold": "it is held: ", "queue": "it is queued: "}
         words = verb.get(step.action, "") + step.reason
+        seen = self.history.last_seen(node, reuse.grounds.identity)
+        if step.action in ("hold", "queue") and seen is not None and seen.no_result is not None:
+            words = f"it {seen.no_result}; now {words}"
         return Found(False, words=words, lasting=index in reuse.keys or step.action != "run")
 
     async def ask_again(
