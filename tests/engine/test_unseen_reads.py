@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.engine.core.task_groups import TaskGroups
 from cascade_nb.graph.effects.unseen import may_be_paths
 from tests.engine.test_file_reads import Runs
+from tests.engine.tools import until
 from tests.graph.cells import Cells
 
 IN = "in.parquet"
@@ -539,3 +541,66 @@ async def test_what_a_task_links_to_and_cuts_off_is_its_own(
     target = links().named("x")
     assert await runs(target) == ["x"]
     assert await runs(target) == []
+
+
+@cs.task(shares_process=True)
+def flagged(n: int) -> int:
+    while not Path("go").exists():
+        time.sleep(0.001)
+    return n
+
+
+@cs.task(shares_process=True)
+def alone(n: int) -> int:
+    while Path("taken.lock").exists():
+        time.sleep(0.001)
+    return n
+
+
+@cs.task(shares_process=True)
+def until_stopped(n: int) -> int:
+    while not Path("stop").exists():
+        n += 1
+    return n
+
+
+async def under_way(engine: Engine, target: Any) -> Any:
+    run = engine.start(target)
+    await until(lambda: run.status.running)
+    await asyncio.sleep(0.2)  # it has asked many times by then
+    return run
+
+
+async def test_what_waited_for_a_file_stands_with_the_file_that_came(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    target = flagged(1).named("flagged")
+    run = await under_way(runs.engine, target)
+    (folder / "go").touch()
+    assert await run == 1
+    assert (await runs.engine.plan(target)).step("flagged").action == "reuse"
+    (folder / "go").unlink()
+    assert await runs.reason(target, "flagged") == "its file go is gone"
+
+
+async def test_what_waited_for_a_file_to_go_stands_without_it(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    (folder / "taken.lock").touch()
+    target = alone(1).named("alone")
+    run = await under_way(runs.engine, target)
+    (folder / "taken.lock").unlink()
+    assert await run == 1
+    assert (await runs.engine.plan(target)).step("alone").action == "reuse"
+
+
+async def test_what_worked_until_a_file_came_does_not_stand_beside_it(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    # With the file there from the start it comes to something else.
+    target = until_stopped(1).named("until_stopped")
+    run = await under_way(runs.engine, target)
+    (folder / "stop").touch()
+    assert await run > 1
+    assert await runs.reason(target, "until_stopped") == "its file stop is there now"
+    assert await runs.engine.run(target) == 1

@@ -20,6 +20,7 @@ def changed_by(
     mentioned: Mapping[str, FileStamp],
     databases: Mapping[str, FileStamp],
     may_write: bool,
+    waits: bool,
 ) -> dict[str, FileStamp]:
     """What a task that is over counts as changed by itself, as it is now.
 
@@ -27,13 +28,15 @@ def changed_by(
     told who changed it. Where nothing of the task writes, it was somebody else. Where the task may
     have written it, the same will happen each time: so its result is kept with the file as it was
     before, which lets it run once more, and what changes in that run too is its own. So is what was
-    not there before.
+    not there before. A task that only waits until a file comes, or goes, goes on with it as it is
+    then.
 
     Args:
         owner: the name of the task.
         mentioned: the stamps of such files from before it ran, by place.
         databases: the same of those that it has opened to change them.
         may_write: whether anything of it writes files in a way that nobody is told of.
+        waits: whether it asks of files in loops alone that wait for them.
     """
     changed: dict[str, FileStamp] = {}
     for place, before in {**mentioned, **databases}.items():
@@ -41,7 +44,8 @@ def changed_by(
             continue
         now = FileStamp(before.path, stamp_of(before.path))
         again = _left.get((owner, place)) == _without_content(before.stamp)
-        if place in databases or (may_write and (again or before.stamp == ABSENT)):
+        came = waits and ABSENT in (before.stamp, now.stamp)
+        if place in databases or came or (may_write and (again or before.stamp == ABSENT)):
             changed[place] = now
         _note(owner, place, now.stamp)
     return changed

@@ -276,6 +276,7 @@ class OpenedFiles:
             {place: self._found[place] for place in self._mentioned},
             {place: self._found[place] for place in self._databases},
             self._may_write,
+            self._mentions is not None and self._mentions.waits,
         )
         for place in self._mentioned | self._databases:
             if self._is_own(place):

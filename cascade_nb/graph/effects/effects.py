@@ -79,6 +79,7 @@ from cascade_nb.graph.effects.unseen import (
     unseen_in_words,
     unseen_use,
 )
+from cascade_nb.graph.effects.waiting import only_waits
 from cascade_nb.graph.uses.uses import REBOUND_CELL, used_to_read, uses_of
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Injected, Resource
@@ -210,6 +211,7 @@ class _Look:
         self._named: set[int] = set()  # by id, what code names itself
         self._called: dict[int, str] = {}  # by id, the name of what is held under one
         self.unseen: dict[str, dict[str, None]] = {}
+        self._waits = True  # whether all that it asks of files, it waits for
         self.written: dict[str, str] = {}
 
     def names(self) -> Iterator[tuple[str, str]]:
@@ -304,6 +306,8 @@ class _Look:
                     way, told = OPENS, opener
                 if way:
                     self.unseen.setdefault(way, {})[told] = None
+                if way == ASKS:
+                    self._waits = self._waits and only_waits(function.__code__, space)
                 if way == ASKS and not told:
                     self.unseen.setdefault(ASKED, {}).update(dict.fromkeys(asked_of(use, space)))
             todo.extend(leads_to)
@@ -343,4 +347,4 @@ class _Look:
 
     def mentions(self) -> Mentions | None:
         """The texts in all that was looked at, where they may matter."""
-        return mentions_in(self._codes, self._values, self.unseen)
+        return mentions_in(self._codes, self._values, self.unseen, self._waits)

@@ -156,6 +156,7 @@ class Mentions(NamedTuple):
         links: whether it counts where they lead to.
         content: whether it counts what is in them.
         asked: those of which it is asked whether there is a file, whatever they are like.
+        waits: whether all that it asks of files is asked in loops that wait for them.
     """
 
     texts: tuple[str, ...]
@@ -165,6 +166,7 @@ class Mentions(NamedTuple):
     links: bool = False
     content: bool = True
     asked: tuple[str, ...] = ()
+    waits: bool = False
 
 
 def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> tuple[str, str]:
@@ -310,12 +312,14 @@ def mentions_in(
     codes: Iterable[types.CodeType],
     values: Iterable[object],
     unseen: Mapping[str, Iterable[str]],
+    waits: bool,
 ) -> Mentions | None:
     """What code mentions that may be paths; None where that does not matter.
 
     Args:
         codes, values: all that it leads to.
         unseen: in which of the ways above it reads what is not seen, and what of.
+        waits: see `Mentions.waits`.
     """
     ways = unseen.keys() - {ASKED}
     if ways <= {LOOKS_UP}:
@@ -326,7 +330,8 @@ def mentions_in(
     writes = STARTS in ways or any(map(may_write, bodies))
     content = not ways <= {LOOKS_UP, FOLLOWS}
     found, asked = may_be_paths(texts), tuple(unseen.get(ASKED, ()))
-    return Mentions(found, ASKS in ways, OPENS in ways, writes, FOLLOWS in ways, content, asked)
+    follows, waits = FOLLOWS in ways, waits and ASKS in ways
+    return Mentions(found, ASKS in ways, OPENS in ways, writes, follows, content, asked, waits)
 
 
 def texts_of_code(code: types.CodeType) -> Iterator[str]:
