@@ -13,7 +13,8 @@ from typing import Final
 
 from cascade_nb.model.found_by_name import MAIN
 
-_LOOK: Final = 0.02  # seconds in which it is not looked at again
+_LOOK: Final = 0.02  # seconds in which it is not looked at again, among calls …
+_AT_ONCE: Final = 0.0001  # … that follow each other so soon that nothing was reloaded between them
 
 
 class LoadedModules:
@@ -22,7 +23,7 @@ class LoadedModules:
     def __init__(self) -> None:
         self._versions: dict[str, tuple[int, int]] = {}
         self._known = 0
-        self._looked = 0.0
+        self._looked = self._taken = 0.0
         libraries = {sys.prefix, sys.base_prefix, os.path.dirname(os.__file__)}  # noqa: PTH120
         own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
         self._not_the_users = (*(os.path.join(one, "") for one in libraries), os.path.join(own, ""))  # noqa: PTH118
@@ -41,9 +42,10 @@ class LoadedModules:
         self._known = len(sys.modules)
 
     def are_stale(self) -> bool:
-        """Whether one of them is not what was imported."""
-        now = time.monotonic()
-        if now - self._looked < _LOOK:
+        """Whether one of them is not what was imported; asked as a call is taken."""
+        now, before = time.monotonic(), self._taken
+        self._taken = now
+        if now - before < _AT_ONCE and now - self._looked < _LOOK:
             return False
         self._looked = now
         return any(_version(file) != version for file, version in self._versions.items())

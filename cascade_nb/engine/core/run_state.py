@@ -256,10 +256,13 @@ class RunState:
         return work.label
 
     def names_of(self, index: int) -> tuple[str, str]:
-        """What a person may call it: as messages do, and by what it calls, whatever its name."""
+        """What a person may call it: as messages do, and an item of a map also by what that calls,
+        whatever its name.
+        """
         work, label = self.results.work[index], self.label(index)
-        node = work.node if isinstance(work, Expansion) else work
-        return label, f"{node.called}{label.removeprefix(node.label)}"
+        if not isinstance(work, Expansion):
+            return label, label
+        return label, f"{work.node.called}{label.removeprefix(work.node.label)}"
 
     def id_of(self, index: int) -> str:
         """The identity of a node in events."""

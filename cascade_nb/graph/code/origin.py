@@ -137,8 +137,13 @@ def file_of_module(name: str) -> str | None:
 
 
 def is_local_file(name: str, file: str) -> bool:
-    """Whether the file of a module is nobody's package, and may be edited at any time."""
-    return _origin(name, file).owner is CodeOwner.LOCAL
+    """Whether the file of a module is nobody's package, and may be edited at any time. It imports
+    nothing, since it is asked in the middle of imports.
+    """
+    top = name.partition(".")[0]
+    if name in MAIN or top == _HERE or top in sys.stdlib_module_names:
+        return False
+    return _owner_of(file) is CodeOwner.LOCAL
 
 
 def is_followed(namespace: Mapping[str, Any]) -> bool:

@@ -66,6 +66,7 @@ class HasSignature:
             elif parameter.default is not parameter.empty:
                 self.optional |= {parameter.name}
         self._simple &= not self._lazy_defaults
+        self._is_looked_at = bool(self._lazy_defaults)  # a call in a body, before it is made
         self._fits = frozenset(range(least, most + 1)) if self._simple else frozenset()
 
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

@@ -25,6 +25,10 @@ class Asking(Task[P, Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         return _found, (self.name,)
 
+    def _read(self, fn: Any) -> None:
+        super()._read(fn)
+        self._is_looked_at = True
+
     def _is_plain_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         if any(isinstance(value, Lazy) for value in (*args, *kwargs.values())):
             return False

@@ -106,7 +106,7 @@ class Task(HasSignature, Generic[P, R]):
             3
         """
         if in_body() or (plain_codes and in_plain_code(self)):
-            if ARE_VALUES(map(type, args)) and not (kwargs or self._lazy_defaults):
+            if ARE_VALUES(map(type, args)) and not (kwargs or self._is_looked_at):
                 return self.fn(*args)  # type: ignore[no-any-return]  # recursion, mostly
             if self._is_plain_call(args, kwargs):
                 return self.fn(*args, **kwargs)  # type: ignore[no-any-return]

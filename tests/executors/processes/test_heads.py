@@ -121,6 +121,14 @@ def test_a_function_whose_module_was_loaded_anew_is_called_as_it_was(
     assert one.call(before) == "before"
 
 
+def test_a_module_that_was_loaded_anew_counts_at_the_very_next_call(
+    one: ProcessExecutor, module: Callable[[str], types.ModuleType]
+) -> None:
+    for number in range(20):
+        function = module(f"def f():\n    return {number}\n#{'x' * number}\n").f
+        assert [one.call(function) for _ in range(3)] == [number] * 3
+
+
 # A head that could not be read there is not taken for one that was.
 def test_a_module_that_cannot_be_imported_there_is_tried_again(
     one: ProcessExecutor, module: Callable[[str], types.ModuleType], tmp_path: pathlib.Path
