@@ -274,3 +274,18 @@ def test_a_module_that_answers_for_names_itself_is_not_asked(settings: Folder) -
         assert engine.start(task(module).named("b")).result() == 12
     asked = set(module.asked)
     assert not asked
+
+
+RAISING = """
+class Meta(type):
+    def __getattribute__(cls, name):
+        raise RuntimeError(f"nobody is to ask for {name}")
+class Strange(metaclass=Meta): pass
+strange = Strange()
+X = 1
+"""
+
+
+def test_no_import_of_the_users_fails_for_what_is_remembered(settings: Folder) -> None:
+    settings.write("raising", RAISING)
+    assert vars(settings.load("raising"))["X"] == 1

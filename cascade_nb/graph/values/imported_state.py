@@ -182,9 +182,12 @@ class _Telling(importlib.machinery.ModuleSpec):
         self.__class__ = importlib.machinery.ModuleSpec  # type: ignore[assignment]
         module = sys.modules.get(self.name)
         if isinstance(module, types.ModuleType) and vars(module).get("__spec__") is self:
-            state_of(module)
-            for done in _told:
-                done(self.name)
+            try:
+                state_of(module)
+                for done in _told:
+                    done(self.name)
+            except Exception:  # of the user's classes: no import fails for our sake
+                _states.pop(self.name, None)  # it is looked at when somebody asks
 
 
 # Who is told of the names of modules that have been imported.
