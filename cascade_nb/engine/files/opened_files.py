@@ -123,8 +123,7 @@ class OpenedFiles:
             if self._mentions.links:
                 links = links_at((*self._mentions.texts, *given))
                 self._found.update((one.path, one) for one in links)
-            texts = [(text, True) for text in self._mentions.asked]
-            texts += ((text, False) for text in self._mentions.texts)
+            texts = [(text, False) for text in self._mentions.texts]
             texts += ((text, self._mentions.absent) for text in given)
             for text, missing in texts if self._mentions.content else ():
                 self._mention(text, missing, self._mentions.below)

@@ -61,7 +61,6 @@ from cascade_nb.graph.effects.shared_state import (
     sets_loggers,
 )
 from cascade_nb.graph.effects.unseen import (
-    ASKED,
     ASKS,
     FILES,
     FOLLOWS,
@@ -69,7 +68,6 @@ from cascade_nb.graph.effects.unseen import (
     LOOKUPS,
     OPENS,
     Mentions,
-    asked_of,
     follows_links,
     mentions_in,
     opens_by_descriptor,
@@ -308,8 +306,6 @@ class _Look:
                     self.unseen.setdefault(way, {})[told] = None
                 if way == ASKS:
                     self._waits = self._waits and only_waits(function.__code__, space)
-                if way == ASKS and not told:
-                    self.unseen.setdefault(ASKED, {}).update(dict.fromkeys(asked_of(use, space)))
             todo.extend(leads_to)
             of_generator = name.removeprefix(GENERATOR) if name.startswith(GENERATOR) else ""
             called = of_generator.partition(" ")[0] or use.names[0]

@@ -138,7 +138,6 @@ OPENS: Final = "reads files in a way that is not seen"
 STARTS: Final = "starts other processes, whose files are not seen"
 ASKS: Final = "asks whether files are there"
 FOLLOWS: Final = "follows links"  # which is never said, since nothing else comes of most
-ASKED: Final = "asked of"  # nor this: by which text
 LOOKS_UP: Final = "looks names up at run time"
 
 FILES: Final = (OPENS, STARTS, ASKS)
@@ -155,7 +154,6 @@ class Mentions(NamedTuple):
         writes: whether the code may write files in a way that is not seen either.
         links: whether it counts where they lead to.
         content: whether it counts what is in them.
-        asked: those of which it is asked whether there is a file, whatever they are like.
         waits: whether all that it asks of files is asked in loops that wait for them.
     """
 
@@ -165,7 +163,6 @@ class Mentions(NamedTuple):
     writes: bool = False
     links: bool = False
     content: bool = True
-    asked: tuple[str, ...] = ()
     waits: bool = False
 
 
@@ -204,15 +201,6 @@ def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> 
     if name in ("builtins.getattr", "builtins.vars") and _of_a_module(use, space):
         return LOOKS_UP, name.removeprefix("builtins.")
     return "", ""
-
-
-def asked_of(use: Use, space: Mapping[str, Any]) -> Iterator[str]:
-    """The texts and paths, known before, of which a use asks whether there is a file."""
-    kind, name = use.given[0] if use.given else (GLOBAL, use.names[0])
-    if kind == CONSTANT:
-        yield name
-    elif kind == GLOBAL:
-        yield from texts_and_paths_in(space.get(name))
 
 
 def follows_links(name: str) -> bool:
@@ -318,10 +306,10 @@ def mentions_in(
 
     Args:
         codes, values: all that it leads to.
-        unseen: in which of the ways above it reads what is not seen, and what of.
+        unseen: in which of the ways above it reads what is not seen, and by which names.
         waits: see `Mentions.waits`.
     """
-    ways = unseen.keys() - {ASKED}
+    ways = unseen.keys()
     if ways <= {LOOKS_UP}:
         return None
     bodies = list(codes)
@@ -329,9 +317,9 @@ def mentions_in(
     texts += [one for value in values for one in texts_and_paths_in(value)]
     writes = STARTS in ways or any(map(may_write, bodies))
     content = not ways <= {LOOKS_UP, FOLLOWS}
-    found, asked = may_be_paths(texts), tuple(unseen.get(ASKED, ()))
+    found = may_be_paths(texts)
     follows, waits = FOLLOWS in ways, waits and ASKS in ways
-    return Mentions(found, ASKS in ways, OPENS in ways, writes, follows, content, asked, waits)
+    return Mentions(found, ASKS in ways, OPENS in ways, writes, follows, content, waits)
 
 
 def texts_of_code(code: types.CodeType) -> Iterator[str]:
