@@ -47,7 +47,6 @@ MOST_URGENT_FIRST: Final = (
     NodeState.DONE,
     NodeState.REUSED,
 )
-_ORDER: Final = [_NUMBER[state] for state in MOST_URGENT_FIRST]
 
 
 class StateCounts:

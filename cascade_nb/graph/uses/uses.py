@@ -25,7 +25,6 @@ from cascade_nb.graph.uses.given import (
 # How far below the top of the stack that lies whose item is stored.
 _ITEM_STORES: Final = {"STORE_SUBSCR": 1, "DELETE_SUBSCR": 1, "STORE_SLICE": 2}
 _ATTRIBUTE_STORES: Final = frozenset({"STORE_ATTR", "DELETE_ATTR"})
-_LOCAL_STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF"})
 _TURNED: Final = {"ROT_TWO": 2, "ROT_THREE": 3, "ROT_FOUR": 4}
 
 REBOUND: Final = "global ="
