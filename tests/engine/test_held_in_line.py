@@ -188,3 +188,19 @@ async def test_a_pause_of_a_task_holds_what_its_run_inside_has_in_line(
         assert (inside[0].status.held, inside[0].status.queued) == (0, 2)
     hold.let_go()
     assert await run == [0, 1, 2]
+
+
+async def test_a_pause_of_a_name_in_one_run_holds_nothing_in_line_in_another(
+    engine: Engine,
+) -> None:
+    first, second = Line(engine), Line(engine)
+    await first.stands()
+    await until(lambda: second.run.states()["each"] is NodeState.QUEUED)
+    engine.pause(f"{first.run.scope}/node:each")
+    assert (first.held(), second.held()) == ({"each"}, set())
+    assert first.run.status.held == ITEMS
+    assert not second.run.status.held
+    engine.resume(f"{first.run.scope}/node:each")
+    first.hold.let_go()
+    second.hold.let_go()
+    assert await first.run == await second.run == first.sum

@@ -60,12 +60,12 @@ def _line_of(one: dis.Instruction, before: int) -> int:
 
 
 def _loops(instructions: list[dis.Instruction]) -> Iterator[tuple[int, int]]:
-    """The first and the last place of each loop that goes through no iterator."""
+    """The first and the last place of each loop; one over items binds each, which is no waiting."""
     places = {one.offset: place for place, one in enumerate(instructions)}
     for last, one in enumerate(instructions):
         if one.opcode in dis.hasjrel or one.opcode in dis.hasjabs:
             first = places.get(one.argval, last)
-            if first < last and instructions[first].opname != "FOR_ITER":
+            if first < last:
                 yield first, last
 
 
