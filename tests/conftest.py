@@ -7,6 +7,7 @@ import compileall
 import gc
 import inspect
 import pathlib
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
@@ -28,6 +29,9 @@ sys.modules["rfc3987_syntax"] = cast("Any", None)
 
 def pytest_configure(config: pytest.Config) -> None:
     leaks.adopt_orphans()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Shells have what they start in the background ignore interrupts, and that is inherited.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     second_look.register(config)
     if not hasattr(config, "workerinput"):
         # Where Python writes no bytecode by itself, each of the hundreds of processes that tests

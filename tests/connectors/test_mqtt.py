@@ -95,8 +95,9 @@ async def test_what_a_program_keeps_at_a_broker_a_person_lifts_and_another_progr
             MqttController(broker.url, holder=agent) as other,
             engine_on(broker.url) as (engine, _),
         ):
-            run = engine.start(give(1))
-            await program.answers(await program.put("task:give", "pause", {}, reason="night"))
+            asked = await program.put("task:give", "pause", {}, reason="night")
+            run = engine.start(give(1))  # which finds that pause at the broker
+            await program.answers(asked)
             await ann.answers(await ann.put("task:give", "pause", {}))
             await until(partial(is_held, run))
             await other.answers(await other.lift("task:give", "pause"))
